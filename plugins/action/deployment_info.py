@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Check and complete the description of a deployment on the controller."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from pathlib import Path
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.monitml.stack.plugins.module_utils import _deployment
+
+SPEC_FILE = Path(__file__).resolve().parents[2] / "roles/monitml/meta/argument_specs.yml"
+VARIABLE = "monitml_deployment"
+IGNORED = {"__pycache__", ".git", ".pytest_cache", ".ipynb_checkpoints"}
+
+
+class Problems(Exception):
+    """Sentences about what is wrong with the input."""
+
+    def __init__(self, sentences):
+        super().__init__("\n".join(sentences))
+        self.sentences = list(sentences)
+
+
+def typed(description) -> dict:
+    """The description with the spec's defaults filled in; raises Problems."""
+    spec = yaml.safe_load(SPEC_FILE.read_text(encoding="utf-8"))
+    options = spec["argument_specs"]["main"]["options"]
+    result = ArgumentSpecValidator({VARIABLE: _without_prose(options[VARIABLE])}).validate(
+        {VARIABLE: description}
+    )
+    if result.error_messages:
+        raise Problems(f"{message[:1].upper()}{message[1:]}." for message in result.error_messages)
+    return result.validated_parameters[VARIABLE]
+
+
+def _without_prose(option: dict) -> dict:
+    kept = {key: value for key, value in option.items() if key != "description"}
+    if "options" in kept:
+        kept["options"] = {name: _without_prose(sub) for name, sub in kept["options"].items()}
+    return kept
+
+
+def find_model(model: str, models_path: list[str]) -> Path:
+    """The folder of a model; raises Problems when there is none."""
+    given = Path(os.path.expanduser(model))
+    candidates = [given] if "/" in model else [Path(base) / model for base in models_path]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate.resolve()
+    looked = ", ".join(sorted({str(candidate.resolve().parent) for candidate in candidates}))
+    here = sorted(
+        {p.name for c in candidates if c.parent.is_dir() for p in c.parent.iterdir() if p.is_dir()}
+    )
+    raise Problems(
+        [
+            f"model '{model}': there is no such folder in {looked or 'an empty monitml_models_path'}"
+            f" (found there: {', '.join(here) or 'nothing'}). Correct the name or set monitml_models_path."
+        ]
+    )
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The files of a model by their path within its folder."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not IGNORED.intersection(name.parts) and path.suffix != ".pyc":
+            files[str(name)] = path.read_bytes()
+    return files
+
+
+def read_contract(model: str, files: dict[str, bytes]) -> dict:
+    """The contract of a model; raises Problems."""
+    if "contract.json" not in files:
+        raise Problems([f"model '{model}' has no contract.json: describe its features and targets."])
+    try:
+        contract = json.loads(files["contract.json"])
+    except ValueError as error:
+        raise Problems([f"model '{model}': contract.json is no JSON: {error}."]) from error
+    found = _deployment.contract_problems(contract)
+    if found:
+        raise Problems(f"model '{model}': contract.json: {problem}" for problem in found)
+    return contract
+
+
+def read_class_name(model: str, files: dict[str, bytes]) -> str:
+    """The name of the model's class, from its s2i environment file; raises Problems."""
+    for name in ("environment_rest", ".s2i/environment"):
+        if name in files:
+            class_name = _deployment.parse_environment(files[name].decode("utf-8", "replace")).get(
+                "MODEL_NAME", ""
+            )
+            break
+    else:
+        raise Problems(
+            [f"model '{model}' has no environment_rest: write MODEL_NAME=<class> in that file."]
+        )
+    if not class_name.isidentifier():
+        raise Problems([f"model '{model}': {name} has no usable MODEL_NAME: name the model's class."])
+    if f"{class_name}.py" not in files:
+        raise Problems(
+            [f"model '{model}': {name} names the class {class_name}, but there is no {class_name}.py."]
+        )
+    return class_name
+
+
+def check_data(path: str, contract: dict) -> None:
+    """Raises Problems when training data cannot be read or does not fit a contract."""
+    opener = gzip.open if path.endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8", newline="") as lines:
+            found = _deployment.data_problems(lines, contract)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        found = [f"it cannot be read: {getattr(error, 'strerror', None) or error}."]
+    if found:
+        raise Problems(f"training data {path}: {problem}" for problem in found)
+
+
+class ActionModule(ActionBase):
+    """Reads the models' folders, which are on the controller, and asks the pure checks."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        _result, args = self.validate_argument_spec(
+            argument_spec={
+                "description": {"type": "dict", "required": True},
+                "traffic": {"type": "dict", "default": {}},
+                "models_path": {"type": "list", "elements": "path", "default": []},
+                "training_data": {"type": "path"},
+                "first_port": {"type": "int", "default": 9000},
+                "environment_files": {"type": "list", "elements": "path", "default": []},
+                "runtime_files": {"type": "list", "elements": "path", "default": []},
+            }
+        )
+        try:
+            return {"changed": False, "deployment": self._deployment(args)}
+        except Problems as problems:
+            sentences = "\n".join(f"- {sentence}" for sentence in problems.sentences)
+            raise AnsibleActionFail(
+                f"The deployment cannot be made as described; nothing has been changed.\n{sentences}"
+            ) from None
+
+    def _deployment(self, args: dict) -> dict:
+        description, unknown = _deployment.with_traffic(typed(args["description"]), args["traffic"])
+        sentences = [
+            f"canary_traffic names the predictor '{name}', which the description does not have."
+            for name in unknown
+        ]
+        sentences += _deployment.problems(description)
+        models = {}
+        for model in dict.fromkeys(predictor["model"] for predictor in description["predictors"]):
+            try:
+                models[model] = self._model(model, args)
+            except Problems as problems:
+                sentences += problems.sentences
+        if sentences:
+            raise Problems(sentences)
+        deployment = _deployment.complete(description, args["first_port"])
+        for predictor in deployment["predictors"]:
+            predictor.update(models[predictor["model"]])
+        return deployment
+
+    def _model(self, model: str, args: dict) -> dict:
+        folder = find_model(model, args["models_path"])
+        files = read_files(folder)
+        class_name = read_class_name(model, files)
+        contract = read_contract(model, files)
+        trains = "train.py" in files
+        data = args["training_data"] if trains else None
+        if data:
+            check_data(data, contract)
+        environment = {str(i): Path(p).read_bytes() for i, p in enumerate(args["environment_files"])}
+        environment["requirements.txt"] = files.get("requirements.txt", b"")
+        environment_digest = _deployment.digest(environment)
+        content = {f"model/{name}": body for name, body in files.items()}
+        content.update((f"runtime/{i}", Path(p).read_bytes()) for i, p in enumerate(args["runtime_files"]))
+        content["environment"] = environment_digest.encode()
+        content["training_data"] = Path(data).read_bytes() if data else b""
+        return {
+            "path": str(folder),
+            "files": sorted(files),
+            "class_name": class_name,
+            "contract": contract,
+            "trains": trains,
+            "training_data": data,
+            "digest": _deployment.digest(content),
+            "environment": {
+                "digest": environment_digest,
+                "requirements": bool(environment["requirements.txt"].strip()),
+            },
+        }

@@ -1,0 +1,258 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The description of a deployment: what a spec cannot check, and what follows from it.
+
+Pure functions. The shape of a description is the argument spec's matter (roles/monitml); here
+it is taken to be of that shape. Every problem is a sentence that names the input and the cure.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import re
+
+DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+# What may stand in a metric label, an image tag and a file name alike.
+VERSION = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+IMAGE = re.compile(r"^[^\s:@]+(:\d+/[^\s:@]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+CONTRACT_TYPES = {"dtype": {"FLOAT", "INT", "STRING"}, "ftype": {"continuous", "categorical"}}
+
+
+def problems(description: dict) -> list[str]:
+    """What is wrong with a description; empty when nothing is."""
+    return [
+        *_name_problems(description),
+        *_traffic_problems(description["predictors"]),
+        *_monitor_problems(description),
+    ]
+
+
+def _name_problems(description: dict) -> list[str]:
+    found = []
+    for key in ("name", "namespace"):
+        if not DNS_LABEL.match(description[key]):
+            found.append(
+                f"{key} '{description[key]}' is no DNS label: use lower-case letters, digits and '-'."
+            )
+    predictors = description["predictors"]
+    if not predictors:
+        found.append("predictors is empty: describe at least one.")
+    for name in _repeated(predictor["name"] for predictor in predictors):
+        found.append(f"predictors has '{name}' more than once: give each its own name.")
+    for predictor in predictors:
+        who = f"predictor '{predictor['name']}'"
+        if not DNS_LABEL.match(predictor["name"]):
+            found.append(f"{who}: the name is no DNS label: use lower-case letters, digits and '-'.")
+        if not VERSION.match(predictor["version"]):
+            found.append(
+                f"{who}: version '{predictor['version']}' has characters that a metric label and an"
+                " image tag cannot share: use letters, digits, '_', '.' and '-'."
+            )
+        if predictor.get("image") and not IMAGE.match(predictor["image"]):
+            found.append(
+                f"{who}: image '{predictor['image']}' is not of the form name:tag; metrics are"
+                " labelled with both."
+            )
+    return found
+
+
+def _traffic_problems(predictors: list[dict]) -> list[str]:
+    found = []
+    for predictor in predictors:
+        who = f"predictor '{predictor['name']}'"
+        if not 0 <= predictor["traffic"] <= 100:
+            found.append(f"{who}: traffic {predictor['traffic']} is not between 0 and 100 percent.")
+        if predictor["replicas"] < 1:
+            found.append(f"{who}: replicas is {predictor['replicas']}: at least 1 must serve.")
+    live = [predictor for predictor in predictors if not predictor["shadow"]]
+    shadows = len(predictors) - len(live)
+    if shadows > 1:
+        found.append(f"{shadows} predictors are shadows: at most one can be.")
+    if shadows and not live:
+        found.append("the only predictor is a shadow: a shadow needs one that answers.")
+    total = sum(predictor["traffic"] for predictor in live)
+    if live and total != 100 and not (len(live) == 1 and total == 0):
+        shares = " + ".join(f"{predictor['traffic']} ({predictor['name']})" for predictor in live)
+        found.append(f"traffic sums to {total}, not 100: {shares}. Change the predictors' traffic.")
+    return found
+
+
+def _monitor_problems(description: dict) -> list[str]:
+    found = []
+    known = {predictor["name"] for predictor in description["predictors"]}
+    monitors = description["monitors"]
+    for name in _repeated(monitor["name"] for monitor in monitors):
+        found.append(f"monitors has '{name}' more than once: give each its own name.")
+    for monitor in monitors:
+        who = f"monitor '{monitor['name']}'"
+        if not ALERT_NAME.match(monitor["name"]):
+            found.append(f"{who}: the name must be CamelCase letters and digits, such as PriceTooLow.")
+        low, high = monitor.get("min"), monitor.get("max")
+        if low is None and high is None:
+            found.append(f"{who} has no limit: give it min, max or both.")
+        if any(limit is not None and not math.isfinite(limit) for limit in (low, high)):
+            found.append(f"{who}: a limit must be a finite number.")
+        elif low is not None and high is not None and low >= high:
+            found.append(f"{who}: min {low:g} is not below max {high:g}.")
+        if monitor["window_seconds"] < 5:
+            found.append(f"{who}: window_seconds is {monitor['window_seconds']}: use 5 or more.")
+        if monitor["min_samples"] < 1:
+            found.append(f"{who}: min_samples is {monitor['min_samples']}: use 1 or more.")
+        if monitor["for_seconds"] < 0:
+            found.append(f"{who}: for_seconds is negative.")
+        for name in sorted(set(monitor["predictors"]) - known):
+            found.append(f"{who} watches predictor '{name}', which the description does not have.")
+    return found
+
+
+def _repeated(names) -> list[str]:
+    seen, repeated = set(), []
+    for name in names:
+        if name in seen and name not in repeated:
+            repeated.append(name)
+        seen.add(name)
+    return repeated
+
+
+def complete(description: dict, first_port: int) -> dict:
+    """The description with everything that follows from it filled in.
+
+    A lone predictor gets all the traffic; each replica gets a port for predictions and the next
+    one for metrics, counted up from first_port; each monitor names the predictors it watches.
+    """
+    names = [predictor["name"] for predictor in description["predictors"]]
+    live = [predictor for predictor in description["predictors"] if not predictor["shadow"]]
+    port = first_port
+    predictors = []
+    for predictor in description["predictors"]:
+        servers = []
+        for index in range(predictor["replicas"]):
+            servers.append({"index": index, "http_port": port, "metrics_port": port + 1})
+            port += 2
+        predictors.append(
+            {
+                **predictor,
+                "traffic": 100 if live == [predictor] else predictor["traffic"],
+                "image": predictor.get("image") or default_image(predictor),
+                "servers": servers,
+            }
+        )
+    monitors = [
+        {**monitor, "predictors": monitor["predictors"] or names}
+        for monitor in description["monitors"]
+    ]
+    return {**description, "predictors": predictors, "monitors": monitors}
+
+
+def default_image(predictor: dict) -> str:
+    """The image name of a predictor that runs from a folder: the folder's name and the version."""
+    return f"{predictor['model'].rstrip('/').rsplit('/', 1)[-1]}:{predictor['version']}"
+
+
+def with_traffic(description: dict, traffic: dict[str, int]) -> tuple[dict, list[str]]:
+    """The description with other shares of the traffic, and the names that it does not have."""
+    unknown = sorted(set(traffic) - {predictor["name"] for predictor in description["predictors"]})
+    predictors = [
+        {**predictor, "traffic": int(traffic.get(predictor["name"], predictor["traffic"]))}
+        for predictor in description["predictors"]
+    ]
+    return {**description, "predictors": predictors}, unknown
+
+
+def parse_environment(text: str) -> dict[str, str]:
+    """An s2i environment file: NAME=VALUE lines; blank lines and those after # or // are skipped."""
+    pairs = {}
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line.startswith(("#", "//")) or "=" not in line:
+            continue
+        name, value = line.split("=", 1)
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def contract_problems(contract: object) -> list[str]:
+    """What is wrong with a parsed contract.json."""
+    if not isinstance(contract, dict):
+        return ["it is no JSON object with 'features' and 'targets'."]
+    found = []
+    for part in ("features", "targets"):
+        columns = contract.get(part)
+        if not isinstance(columns, list) or not columns:
+            found.append(f"'{part}' is missing or empty: list at least one column.")
+            continue
+        for index, column in enumerate(columns):
+            found.extend(_column_problems(f"{part}[{index}]", column))
+    return found
+
+
+def _column_problems(where: str, column: object) -> list[str]:
+    if not isinstance(column, dict):
+        return [f"{where} is no JSON object."]
+    found = [
+        f"{where}: {key} is {column.get(key)!r}, not one of {', '.join(sorted(allowed))}."
+        for key, allowed in CONTRACT_TYPES.items()
+        if column.get(key) not in allowed
+    ]
+    if column.get("ftype") == "categorical" and not column.get("values"):
+        found.append(f"{where}: a categorical column needs its 'values'.")
+    if column.get("ftype") == "continuous" and not _is_range(column.get("range")):
+        found.append(f"{where}: 'range' must be two numbers (or \"inf\"), the lower one first.")
+    return found
+
+
+def _is_range(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    try:
+        low = -math.inf if value[0] == "inf" else float(value[0])
+        high = math.inf if value[1] == "inf" else float(value[1])
+    except (TypeError, ValueError):
+        return False
+    return low <= high
+
+
+def data_problems(lines, contract: dict) -> list[str]:
+    """What is wrong with training data: an iterable of CSV lines, held against a contract.
+
+    The header must name every feature and target, and continuous columns must hold numbers.
+    """
+    needed = {
+        column["name"]: column["ftype"]
+        for part in ("features", "targets")
+        for column in contract[part]
+        if column.get("name")
+    }
+    reader = csv.reader(lines)
+    header = [name.strip() for name in next(reader, [])]
+    if not header:
+        return ["it is empty: the first line must name the columns."]
+    missing = [name for name in needed if name not in header]
+    if missing:
+        return [f"it lacks the columns {', '.join(missing)}; it has {', '.join(header)}."]
+    positions = [(name, header.index(name)) for name, kind in needed.items() if kind == "continuous"]
+    rows = 0
+    for rows, row in enumerate(reader, start=1):
+        if len(row) != len(header):
+            return [f"row {rows} has {len(row)} columns, the header has {len(header)}."]
+        for name, position in positions:
+            try:
+                finite = math.isfinite(float(row[position]))
+            except ValueError:
+                finite = False
+            if not finite:
+                return [f"row {rows}, column {name}: {row[position]!r} is no number."]
+    return [] if rows else ["it has a header and no rows."]
+
+
+def digest(files: dict[str, bytes]) -> str:
+    """What identifies a set of files: SHA-256 over their names and contents, 16 hex digits of it."""
+    total = hashlib.sha256()
+    for name in sorted(files):
+        for part in (name.encode(), files[name]):
+            total.update(len(part).to_bytes(8, "big"))
+            total.update(part)
+    return total.hexdigest()[:16]
