@@ -109,6 +109,20 @@ def _parameters(predictor: dict) -> list[dict]:
     ]
 
 
+def model_ports(deployment: dict) -> list[dict]:
+    """The ports of the model servers, each with what it is for and the variable that moves it."""
+    return [
+        {
+            "port": server[key],
+            "purpose": f"{what} of predictor {predictor['name']}",
+            "variable": "monitml_model_port",
+        }
+        for predictor in deployment["predictors"]
+        for server in predictor["servers"]
+        for key, what in (("http_port", "predictions"), ("metrics_port", "metrics"))
+    ]
+
+
 def envoy_clusters(deployment: dict, listen_address: str) -> dict:
     """The gateway's clusters: one per predictor, one endpoint per replica."""
     return _discovery(

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import gzip
+import json
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.monitml.stack.plugins.action import deployment_info
+
+CONTRACT = {
+    "features": [{"name": "size", "dtype": "FLOAT", "ftype": "continuous", "range": [0, "inf"]}],
+    "targets": [{"name": "price", "dtype": "FLOAT", "ftype": "continuous", "range": [0, "inf"]}],
+}
+
+
+@pytest.fixture
+def models(tmp_path):
+    folder = tmp_path / "models" / "house"
+    folder.mkdir(parents=True)
+    (folder / "environment_rest").write_text("MODEL_NAME=House\n")
+    (folder / "House.py").write_text("class House: ...\n")
+    (folder / "contract.json").write_text(json.dumps(CONTRACT))
+    (folder / "train.py").write_text("")
+    return folder.parent
+
+
+def run(models, **args):
+    given = {
+        "description": {
+            "name": "d",
+            "predictors": [{"name": "a", "version": "v1", "model": "house", "traffic": 100}],
+        },
+        "models_path": [str(models)],
+        **args,
+    }
+    task = SimpleNamespace(args=given, async_val=0, check_mode=False, diff=False)
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    return deployment_info.ActionModule(task, connection, None, None, None, None).run(task_vars={})
+
+
+def failure(models, **args):
+    with pytest.raises(AnsibleActionFail) as caught:
+        run(models, **args)
+    return str(caught.value)
+
+
+def test_defaults_come_from_the_one_spec(models):
+    (predictor,) = run(models)["deployment"]["predictors"]
+    assert (predictor["replicas"], predictor["shadow"], predictor["class_name"]) == (1, False, "House")
+
+
+def test_values_are_typed_as_the_spec_says(models):
+    told = failure(models, description={"name": "d", "predictors": [{"name": "a"}]})
+    assert "version" in told and "nothing has been changed" in told
+
+
+def test_unknown_keys_are_refused(models):
+    told = failure(models, description={"name": "d", "predictor": []})
+    assert "predictor" in told
+
+
+def test_all_problems_are_told_at_once(models):
+    told = failure(
+        models,
+        description={
+            "name": "D",
+            "predictors": [{"name": "a", "version": "v1", "model": "nowhere", "traffic": 30}],
+        },
+    )
+    assert "DNS label" in told and "sums to 30" in told and "'nowhere'" in told and "found there: house" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("environment_rest", None, "has no environment_rest"),
+        ("environment_rest", "A=1", "no usable MODEL_NAME"),
+        ("House.py", None, "there is no House.py"),
+        ("contract.json", None, "has no contract.json"),
+        ("contract.json", "{", "contract.json is no JSON"),
+        ("contract.json", "{}", "'features' is missing"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_told(models, name, text, told):
+    path = models / "house" / name
+    path.unlink() if text is None else path.write_text(text)
+    assert told in failure(models)
+
+
+def test_a_model_may_be_given_by_path(models, tmp_path):
+    described = {
+        "name": "d",
+        "predictors": [{"name": "a", "version": "v1", "model": str(models / "house"), "traffic": 100}],
+    }
+    assert run(models, models_path=[], description=described)["deployment"]["predictors"][0]["trains"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("data.csv", b"size\n1\n", "lacks the columns price"),
+        ("data.csv", b"\xff\xfe\x00", "cannot be read"),
+        ("data.csv.gz", b"no gzip", "cannot be read"),
+        ("data.csv.gz", gzip.compress(b"size,price\n1,x\n"), "column price: 'x'"),
+        ("data.csv.gz", gzip.compress(b"size,price\n1,2\n")[:-9], "cannot be read"),
+    ],
+)
+def test_bad_training_data_is_told(models, tmp_path, name, content, told):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert told in failure(models, training_data=str(path))
+
+
+def test_missing_training_data_is_told(models, tmp_path):
+    assert "No such file" in failure(models, training_data=str(tmp_path / "none.csv"))
+
+
+def test_the_digest_follows_the_content_and_not_the_leftovers(models, tmp_path):
+    def digest():
+        return run(models, runtime_files=[str(runtime)])["deployment"]["predictors"][0]["digest"]
+
+    runtime = tmp_path / "serve.py"
+    runtime.write_text("1")
+    first = digest()
+    (models / "house" / "__pycache__").mkdir()
+    (models / "house" / "__pycache__" / "House.pyc").write_bytes(b"x")
+    assert digest() == first
+    (models / "house" / "House.py").write_text("class House:\n    pass\n")
+    second = digest()
+    assert second != first
+    runtime.write_text("2")
+    assert digest() != second
+
+
+def test_traffic_can_stand_in_for_the_described(models):
+    assert "names the predictor 'b'" in failure(models, traffic={"b": 1})

@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.monitml.stack.plugins.module_utils import _deployment
+
+
+def predictor(name, traffic, **other):
+    return {
+        "name": name,
+        "version": "v1",
+        "model": "housing",
+        "image": None,
+        "traffic": traffic,
+        "replicas": 1,
+        "shadow": False,
+        "parameters": {},
+        **other,
+    }
+
+
+def monitor(**other):
+    return {
+        "name": "MeanTooLow",
+        "measure": "prediction_mean",
+        "window_seconds": 30,
+        "min": 1.0,
+        "max": None,
+        "min_samples": 5,
+        "for_seconds": 0,
+        "severity": "critical",
+        "predictors": [],
+        **other,
+    }
+
+
+def description(*predictors, monitors=(), **other):
+    return {
+        "name": "housing",
+        "namespace": "seldon",
+        "predictors": list(predictors) or [predictor("good", 75), predictor("bad", 25)],
+        "monitors": list(monitors),
+        **other,
+    }
+
+
+def test_the_housing_canary_has_no_problem():
+    assert _deployment.problems(description(monitors=[monitor()])) == []
+
+
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        (description(name="Housing"), "name 'Housing' is no DNS label"),
+        (description(namespace="a b"), "namespace 'a b' is no DNS label"),
+        (description(predictors=[]), "predictors is empty"),
+        (description(predictor("a", 50), predictor("a", 50)), "'a' more than once"),
+        (description(predictor("A_", 100)), "predictor 'A_': the name is no DNS label"),
+        (description(predictor("a", 100, version='v"1')), "version 'v\"1'"),
+        (description(predictor("a", 100, image="untagged")), "image 'untagged' is not of the form"),
+        (description(predictor("a", 70), predictor("b", 20)), "sums to 90, not 100: 70 (a) + 20 (b)"),
+        (description(predictor("a", 150), predictor("b", -50)), "traffic 150 is not between"),
+        (description(predictor("a", 100, replicas=0)), "at least 1 must serve"),
+        (description(predictor("a", 100, shadow=True)), "a shadow needs one that answers"),
+        (
+            description(
+                predictor("a", 100), predictor("b", 0, shadow=True), predictor("c", 0, shadow=True)
+            ),
+            "2 predictors are shadows",
+        ),
+        (description(monitors=[monitor(min=None)]), "'MeanTooLow' has no limit"),
+        (description(monitors=[monitor(min=3.0, max=2.0)]), "min 3 is not below max 2"),
+        (description(monitors=[monitor(min=float("nan"))]), "finite"),
+        (description(monitors=[monitor(), monitor()]), "'MeanTooLow' more than once"),
+        (description(monitors=[monitor(name="mean-low")]), "CamelCase"),
+        (description(monitors=[monitor(window_seconds=1)]), "use 5 or more"),
+        (description(monitors=[monitor(min_samples=0)]), "use 1 or more"),
+        (description(monitors=[monitor(for_seconds=-1)]), "negative"),
+        (description(monitors=[monitor(predictors=["x"])]), "watches predictor 'x'"),
+    ],
+)
+def test_each_problem_is_one_sentence_that_names_the_input(given_, told):
+    found = _deployment.problems(given_)
+    assert any(told in sentence for sentence in found), found
+
+
+@given(st.lists(st.integers(0, 100), min_size=2, max_size=6))
+def test_traffic_is_right_exactly_when_it_sums_to_100(shares):
+    predictors = [predictor(f"p{i}", share) for i, share in enumerate(shares)]
+    assert (_deployment.problems(description(*predictors)) == []) == (sum(shares) == 100)
+
+
+def test_a_lone_predictor_gets_all_the_traffic():
+    for share in (0, 100):
+        given_ = description(predictor("a", share))
+        assert _deployment.problems(given_) == []
+        assert _deployment.complete(given_, 9000)["predictors"][0]["traffic"] == 100
+
+
+def test_completing_gives_every_server_two_ports_of_its_own():
+    given_ = description(predictor("a", 60, replicas=2), predictor("b", 40, model="/x/m/"))
+    before = copy.deepcopy(given_)
+    done = _deployment.complete(given_, 9100)
+    ports = [
+        server[key]
+        for one in done["predictors"]
+        for server in one["servers"]
+        for key in ("http_port", "metrics_port")
+    ]
+    assert ports == [9100, 9101, 9102, 9103, 9104, 9105]
+    assert [one["image"] for one in done["predictors"]] == ["housing:v1", "m:v1"]
+    assert given_ == before
+
+
+def test_monitors_watch_every_predictor_unless_told():
+    done = _deployment.complete(
+        description(monitors=[monitor(), monitor(name="Other", predictors=["bad"])]), 9000
+    )
+    assert [one["predictors"] for one in done["monitors"]] == [["good", "bad"], ["bad"]]
+
+
+def test_traffic_can_be_overridden_and_unknown_predictors_are_told():
+    moved, unknown = _deployment.with_traffic(description(), {"good": 100, "bad": 0, "ugly": 1})
+    assert [one["traffic"] for one in moved["predictors"]] == [100, 0]
+    assert unknown == ["ugly"]
+
+
+def test_environment_files_are_read_as_s2i_reads_them():
+    text = "# note\n// note\n MODEL_NAME = Housing \nnot a pair\nA=b=c\n\n"
+    assert _deployment.parse_environment(text) == {"MODEL_NAME": "Housing", "A": "b=c"}
+
+
+CONTRACT = {
+    "features": [
+        {"name": "grade", "dtype": "INT", "ftype": "continuous", "range": [1, 13]},
+        {"name": "waterfront", "dtype": "INT", "ftype": "categorical", "values": [0, 1]},
+    ],
+    "targets": [{"name": "price", "dtype": "FLOAT", "ftype": "continuous", "range": [0, "inf"]}],
+}
+
+
+def test_a_sound_contract_has_no_problem():
+    assert _deployment.contract_problems(CONTRACT) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"features": []}, "'features' is missing or empty"),
+        ({"targets": None}, "'targets' is missing or empty"),
+        ({"features": [3]}, "features[0] is no JSON object"),
+        ({"features": [{"dtype": "X", "ftype": "continuous", "range": [0, 1]}]}, "dtype is 'X'"),
+        ({"features": [{"dtype": "INT", "ftype": "categorical"}]}, "needs its 'values'"),
+        ({"features": [{"dtype": "INT", "ftype": "continuous", "range": [2, 1]}]}, "two numbers"),
+        ({"features": [{"dtype": "INT", "ftype": "continuous"}]}, "two numbers"),
+        ({"features": [{"dtype": "INT", "ftype": "continuous", "range": ["a", {}]}]}, "two numbers"),
+    ],
+)
+def test_a_malformed_contract_is_told_by_place(change, told):
+    found = _deployment.contract_problems({**CONTRACT, **change})
+    assert any(told in sentence for sentence in found), found
+    assert _deployment.contract_problems([]) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "it is empty"),
+        ("grade,price\n1,2\n", "lacks the columns waterfront; it has grade, price"),
+        ("grade,waterfront,price\n", "no rows"),
+        ("grade,waterfront,price\n1,0\n", "row 1 has 2 columns"),
+        ("grade,waterfront,price\n1,0,2\nx,0,2\n", "row 2, column grade: 'x'"),
+        ("grade,waterfront,price\n1,0,nan\n", "row 1, column price: 'nan'"),
+    ],
+)
+def test_training_data_is_held_against_the_contract(text, told):
+    assert told in _deployment.data_problems(text.splitlines(True), CONTRACT)[0]
+
+
+def test_training_data_may_have_more_columns_in_any_order():
+    text = "id,price,grade,waterfront\nx,1.5,3,yes\n"
+    assert _deployment.data_problems(text.splitlines(True), CONTRACT) == []
+
+
+@given(st.dictionaries(st.text(max_size=5), st.binary(max_size=5), max_size=4))
+def test_the_digest_depends_on_names_and_contents_alone(files):
+    assert _deployment.digest(files) == _deployment.digest(dict(reversed(files.items())))
+    assert _deployment.digest(files) != _deployment.digest({**files, "another name": b""})
+
+
+def test_the_digest_does_not_run_names_and_contents_together():
+    assert _deployment.digest({"a": b"bc"}) != _deployment.digest({"ab": b"c"})
