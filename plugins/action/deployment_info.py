@@ -26,8 +26,8 @@ class Problems(Exception):
     """Sentences about what is wrong with the input."""
 
     def __init__(self, sentences):
-        super().__init__("\n".join(sentences))
         self.sentences = list(sentences)
+        super().__init__("\n".join(self.sentences))
 
 
 def typed(description) -> dict:
@@ -153,11 +153,7 @@ class ActionModule(ActionBase):
             ) from None
 
     def _deployment(self, args: dict) -> dict:
-        description, unknown = _deployment.with_traffic(typed(args["description"]), args["traffic"])
-        sentences = [
-            f"canary_traffic names the predictor '{name}', which the description does not have."
-            for name in unknown
-        ]
+        description, sentences = _deployment.with_traffic(typed(args["description"]), args["traffic"])
         sentences += _deployment.problems(description)
         models = {}
         for model in dict.fromkeys(predictor["model"] for predictor in description["predictors"]):

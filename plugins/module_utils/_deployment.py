@@ -152,14 +152,22 @@ def default_image(predictor: dict) -> str:
     return f"{predictor['model'].rstrip('/').rsplit('/', 1)[-1]}:{predictor['version']}"
 
 
-def with_traffic(description: dict, traffic: dict[str, int]) -> tuple[dict, list[str]]:
-    """The description with other shares of the traffic, and the names that it does not have."""
-    unknown = sorted(set(traffic) - {predictor["name"] for predictor in description["predictors"]})
+def with_traffic(description: dict, traffic: dict) -> tuple[dict, list[str]]:
+    """The description with other shares of the traffic, and what is wrong with those."""
+    known = {predictor["name"] for predictor in description["predictors"]}
+    found, shares = [], {}
+    for name, share in traffic.items():
+        if name not in known:
+            found.append(f"canary_traffic names predictor '{name}', which the description does not have.")
+        elif not re.fullmatch(r"\d{1,3}", str(share)):
+            found.append(f"canary_traffic gives '{name}' {share!r}: use a whole number of percent.")
+        else:
+            shares[name] = int(share)
     predictors = [
-        {**predictor, "traffic": int(traffic.get(predictor["name"], predictor["traffic"]))}
+        {**predictor, "traffic": shares.get(predictor["name"], predictor["traffic"])}
         for predictor in description["predictors"]
     ]
-    return {**description, "predictors": predictors}, unknown
+    return {**description, "predictors": predictors}, found
 
 
 def parse_environment(text: str) -> dict[str, str]:

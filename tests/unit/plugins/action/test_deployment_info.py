@@ -137,4 +137,4 @@ def test_the_digest_follows_the_content_and_not_the_leftovers(models, tmp_path):
 
 
 def test_traffic_can_stand_in_for_the_described(models):
-    assert "names the predictor 'b'" in failure(models, traffic={"b": 1})
+    assert "names predictor 'b'" in failure(models, traffic={"b": 1})

@@ -125,10 +125,16 @@ def test_monitors_watch_every_predictor_unless_told():
     assert [one["predictors"] for one in done["monitors"]] == [["good", "bad"], ["bad"]]
 
 
-def test_traffic_can_be_overridden_and_unknown_predictors_are_told():
-    moved, unknown = _deployment.with_traffic(description(), {"good": 100, "bad": 0, "ugly": 1})
+def test_traffic_can_be_overridden():
+    moved, found = _deployment.with_traffic(description(), {"good": "100", "bad": 0})
     assert [one["traffic"] for one in moved["predictors"]] == [100, 0]
-    assert unknown == ["ugly"]
+    assert found == []
+
+
+@pytest.mark.parametrize("traffic", [{"ugly": 1}, {"good": "most"}, {"good": 1.5}, {"good": None}])
+def test_an_override_that_makes_no_sense_is_told(traffic):
+    _moved, (sentence,) = _deployment.with_traffic(description(), traffic)
+    assert next(iter(traffic)) in sentence
 
 
 def test_environment_files_are_read_as_s2i_reads_them():
