@@ -1,0 +1,66 @@
+# make demo     the monitored canary on this machine, and what it shows
+# make test     every test
+# make destroy  takes the demo away again
+# make clean    removes what these left in this directory
+# make lock     locks the newest versions that the *.in files allow
+
+.DEFAULT_GOAL := help
+.PHONY: help demo destroy test lint sanity unit integration molecule clean lock
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+CACHE := .cache
+BIN := $(CURDIR)/$(VENV)/bin
+n ?= 60
+
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(BIN):$(PATH)
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+# Brings the environment $(VENV) to exactly what a lock says.
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo 'Python 3.11 or newer is needed. Name one: make PYTHON=/usr/bin/python3.11 $(MAKECMDGOALS)' >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	{ echo 'Python lacks its venv module. Install it: apt-get install python3-venv' >&2; exit 1; }
+@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r roles/seldon/files/uv.txt; }
+@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(1)
+endef
+
+$(VENV)/.run: requirements.txt
+	$(call environment,requirements.txt)
+	@touch $@
+
+$(VENV)/.test: tests/requirements.txt
+	$(call environment,tests/requirements.txt)
+	@touch $(VENV)/.run $@
+
+# Who is not root needs sudo, and its password unless sudo asks none.
+BECOME = $$(test "$$(id -u)" = 0 || sudo -n true 2>/dev/null || echo --ask-become-pass)
+
+demo: $(VENV)/.run
+	@ansible-playbook $(BECOME) playbooks/demo.yml -e n=$(n)
+
+destroy: $(VENV)/.run
+	@ansible-playbook $(BECOME) playbooks/destroy.yml
+
+test: lint unit integration molecule sanity
+
+lint: $(VENV)/.test
+	@ansible-lint --offline --profile production
+
+unit: $(VENV)/.test
+	@pytest tests/unit
+
+clean:
+	rm -rf $(VENV) $(CACHE) .pytest_cache .hypothesis tests/output
+
+lock: $(VENV)/.test
+	@for name in requirements tests/requirements roles/seldon/files/serving roles/seldon/files/tools; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt; done
