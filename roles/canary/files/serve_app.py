@@ -18,6 +18,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 
 import monitml_metrics
 from serve import PROBLEM, add_child_arguments, argument_parser, die_with_parent, set_up_log
@@ -100,9 +101,10 @@ def keep_feedback_apart():
 
 def make_app(model, metrics):
     """Seldon's Flask application with proper answers to bad requests."""
+    from flask import request
     from seldon_core.flask_utils import SeldonMicroserviceException, jsonify
     from seldon_core.wrapper import get_rest_microservice
-    from werkzeug.exceptions import HTTPException
+    from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
     app = get_rest_microservice(model, metrics)
     internal = app.error_handler_spec[None][None][Exception]
@@ -116,10 +118,19 @@ def make_app(model, metrics):
     @app.before_request
     def start_request():
         monitml_metrics.HERE.ran = False
+        if request.endpoint == "static":
+            # Seldon's route for files takes every GET, also of the paths that want a POST.
+            for rule in app.url_map.iter_rules():
+                if rule.rule == request.path:
+                    raise MethodNotAllowed(valid_methods=sorted(rule.methods))
 
     @app.errorhandler(HTTPException)
     def handle_http(error):
-        response = answer(error.code, error.name.upper().replace(" ", "_"), error.description)
+        text = {
+            404: "There is nothing at %s." % request.path,
+            405: "%s does not take %s." % (request.path, request.method),
+        }.get(error.code, error.description)
+        response = answer(error.code, error.name.upper().replace(" ", "_"), text)
         if getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(error.valid_methods)
         return response
@@ -128,7 +139,8 @@ def make_app(model, metrics):
     def handle_other(error):
         # Before the model ran, it was the request that could not be read.
         if isinstance(error, UNREADABLE) and not monitml_metrics.HERE.ran:
-            text = "The request cannot be read as Seldon's protocol has it: %s." % error
+            text = "The request is not as Seldon's protocol has it (%s: %s)."
+            text = text % (type(error).__name__, error)
             LOG.warning("%s", text)
             return answer(400, "MICROSERVICE_BAD_DATA", text)
         return internal(error)
@@ -154,7 +166,8 @@ def serve_rest(options, model, metrics):
                 LOG.error("%s", problem)
                 LOG.debug("Its traceback:", exc_info=problem)
                 sys.exit(4)  # gunicorn's code for an application that cannot be loaded
-            self.user_object = None  # so that Seldon does not load it a second time
+            # Seldon's does the rest, which is tracing; not load() a second time.
+            self.user_object = None
             return super().load()
 
     def before_fork(_server, _worker):
@@ -214,6 +227,8 @@ def main():
     die_with_parent(options.parent)
     os.setpgid(0, 0)
     set_up_log()
+    # gunicorn 20 imports pkg_resources, which warns at each start that it will go.
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     stops = {signal.SIGTERM, signal.SIGINT}
     # serve.py waits for signals with all of them blocked; gRPC's sigwait needs its two to stay so.
     signal.pthread_sigmask(signal.SIG_SETMASK, stops if options.kind == "grpc" else set())

@@ -80,7 +80,8 @@ class WorkerMetrics:
             self._add(place + 8 * (len(TIMER_BOUNDS) + 1), seconds)
 
     def _add(self, place, value):
-        struct.pack_into("=d", self._map, place, struct.unpack_from("=d", self._map, place)[0] + value)
+        total = struct.unpack_from("=d", self._map, place)[0] + value
+        struct.pack_into("=d", self._map, place, total)
 
     def _warn(self, text, metric, value):
         if metric["key"] not in self._warned:
@@ -104,7 +105,8 @@ class WorkerMetrics:
         if place is None and kind in _CELLS:
             place = self._append(key, _CELLS[kind])
             if place is None:
-                self._warn("No room for more series of %s (%s); it is dropped.", {"key": name}, kind)
+                text = "No room for more series of %s (%s); it is dropped."
+                self._warn(text, {"key": name}, kind)
             else:
                 self._places[key] = place
         return place

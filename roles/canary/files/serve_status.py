@@ -117,7 +117,7 @@ def sample_value(feature):
 
 
 def sample_request(contract):
-    """A request of one row for CONTRACT (dict), as Seldon's protocol has it; None without features."""
+    """A request of one row for CONTRACT (dict) in Seldon's protocol; None without features."""
     names, row = [], []
     for feature in contract.get("features") or ():
         repeat = int(feature.get("repeat") or 1)
