@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters that turn a completed description into what watches it."""
+
+from __future__ import annotations
+
+from ansible_collections.monitml.stack.plugins.module_utils import (
+    _board,
+    _dashboard,
+    _message_config,
+    _rules,
+    _scrape_config,
+)
+
+
+class FilterModule:
+    """Thin names for the pure functions behind them."""
+
+    def filters(self):
+        return {
+            "alert_rules": _rules.alert_rules,
+            "alertmanager_config": _message_config.alertmanager_config,
+            "board": _board.board,
+            "dashboard": _dashboard.dashboard,
+            "prometheus_config": _scrape_config.prometheus_config,
+        }

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The board's definition, rendered for our own page.
+
+Pure functions. The definition is files/dashboards/canary.yml; the same one makes the dashboard
+of Grafana (_dashboard). Queries hold the variables $namespace, $deployment, $predictor, $window
+and $range, which page and Grafana fill in alike.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.monitml.stack.plugins.module_utils import _queries
+from ansible_collections.monitml.stack.plugins.module_utils._queries import Scope
+
+KINDS = ("figures", "lines", "distribution", "split", "alerts")
+LOOKS = ("solid", "dashed", "dotted", "faint")
+UNITS = ("value", "ratio", "seconds", "per_second", "cores", "bytes", "count")
+VARIABLES = Scope(
+    'namespace="$namespace",deployment_name="$deployment"', 'predictor_name=~"$predictor"'
+)
+# Every deployment and predictor that there is to choose from.
+CHOICES = f"max by (namespace,deployment_name,predictor_name,predictor_version,shadow) ({_queries.TRAFFIC_DECLARED})"
+
+
+def problems(definition: dict) -> list[str]:
+    """What is wrong with a definition, in sentences; empty when nothing is."""
+    found = []
+    identifiers = [panel["id"] for panel in definition["panels"]]
+    for panel in definition["panels"]:
+        who = f"panel '{panel['id']}'"
+        if identifiers.count(panel["id"]) > 1:
+            found.append(f"{who} is there more than once.")
+        if not re.fullmatch(r"[a-z_]+", panel["id"]):
+            found.append(f"{who}: the id must be of lower-case letters and '_'.")
+        for key, allowed in (("kind", KINDS), ("unit", UNITS)):
+            if panel[key] not in allowed:
+                found.append(f"{who}: {key} '{panel[key]}' is not one of {', '.join(allowed)}.")
+        if not 1 <= panel["width"] <= 24:
+            found.append(f"{who}: width {panel['width']} is not between 1 and 24 columns.")
+        for entry in panel["series"]:
+            if entry["measure"] not in _queries.MEASURES:
+                found.append(f"{who}: there is no measure '{entry['measure']}'.")
+            if entry.get("look", "solid") not in LOOKS:
+                found.append(f"{who}: look '{entry['look']}' is not one of {', '.join(LOOKS)}.")
+    return found
+
+
+def query(entry: dict, target: str) -> str:
+    """PromQL of one series of a panel, with the board's variables in it."""
+    window = "$range" if entry.get("range") else "$window"
+    return _queries.value_query(entry["measure"], target, VARIABLES, window)
+
+
+def limits_query(panel: dict) -> str:
+    """PromQL for the limits of the monitors drawn into a panel; empty where there are none."""
+    measure = panel.get("limits")
+    if not measure:
+        return ""
+    return f'{_queries.MONITOR_LIMIT}{{{VARIABLES.deployment},measure="{measure}"}}'
+
+
+def board(definition: dict, target: str = "local", gateway_url: str = "", inbox_url: str = "") -> dict:
+    """The content of board.json, which the page reads.
+
+    gateway_url: where predictions are sent, shown to someone whose board is still empty.
+    inbox_url: of the local inbox, linked where there is one. Raises ValueError on a bad definition.
+    """
+    found = problems(definition)
+    if found:
+        raise ValueError("The board's definition is wrong: " + " ".join(found))
+    return {
+        "title": definition["title"],
+        "gateway_url": gateway_url,
+        "inbox_url": inbox_url,
+        "choices": CHOICES,
+        "monitors": {
+            "value": f"{_queries.MONITOR_VALUE}{{{VARIABLES.deployment}}}",
+            "samples": f"{_queries.MONITOR_SAMPLES}{{{VARIABLES.deployment}}}",
+        },
+        "panels": [
+            {
+                **{key: panel[key] for key in ("id", "title", "description", "kind", "unit", "width")},
+                "limits": limits_query(panel),
+                "series": [
+                    {
+                        "name": entry.get("name", ""),
+                        "look": entry.get("look", "solid"),
+                        "query": query(entry, target),
+                    }
+                    for entry in panel["series"]
+                ],
+            }
+            for panel in definition["panels"]
+        ],
+    }
