@@ -1,0 +1,13 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Makes the model server's files importable by the names they have on a host."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ansible_collections.monitml.stack.plugins.module_utils import _prediction_metrics
+
+sys.modules.setdefault("monitml_metrics", _prediction_metrics)
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "canary" / "files"))
