@@ -335,8 +335,8 @@ def describe(value: Any) -> Any:
     kept = ("tags", "Tags", "labels")
     plain = camel_dict_to_snake_dict(value, ignore_list=kept)
     plain.pop("response_metadata", None)
-    if "Tags" in plain:
-        plain["tags"] = {tag["Key"]: tag["Value"] for tag in plain.pop("Tags")}
+    if isinstance(plain.get("tags"), list):
+        plain["tags"] = {tag["Key"]: tag["Value"] for tag in plain["tags"]}
     return plain
 
 

@@ -198,7 +198,6 @@ def tag_list(tags: dict | None) -> list[dict]:
 def template_data(wanted: dict) -> dict:
     """The LaunchTemplateData of a node: metadata by token only, an encrypted disk, tags."""
     data = {
-        "SecurityGroupIds": sorted(wanted["security_group_ids"] or []),
         "MetadataOptions": {
             "HttpTokens": "required",
             "HttpPutResponseHopLimit": wanted["metadata_hop_limit"],
@@ -215,6 +214,8 @@ def template_data(wanted: dict) -> dict:
             }
         ],
     }
+    if wanted["security_group_ids"]:
+        data["SecurityGroupIds"] = sorted(wanted["security_group_ids"])
     if wanted["key_name"]:
         data["KeyName"] = wanted["key_name"]
     if wanted["node_tags"]:
@@ -251,7 +252,7 @@ def template_data_fields(wanted: dict, current_data: dict) -> dict[str, tuple[An
             have = {name: (have or {}).get(name) for name in value}
         if _comparable(value) != _comparable(have):
             fields[key] = (have, value)
-    for key in ("KeyName", "TagSpecifications"):
+    for key in ("SecurityGroupIds", "KeyName", "TagSpecifications"):
         if current_data.get(key) and key not in template_data(wanted):
             fields[key] = (current_data[key], None)
     return fields
