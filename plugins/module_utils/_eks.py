@@ -312,18 +312,6 @@ class Resource:
         return f"the {self.title} is {self.status(current)}: {spell(issues_of(current))}."
 
 
-WAIT_OPTIONS = {
-    "wait": {"type": "bool", "default": True},
-    "wait_timeout_seconds": {"type": "int", "default": 1800},
-    "wait_delay_seconds": {"type": "int", "default": 15},
-}
-STATE_OPTION = {"state": {"type": "str", "default": "present", "choices": ["present", "absent"]}}
-TAG_OPTIONS = {
-    "tags": {"type": "dict", "aliases": ["resource_tags"]},
-    "purge_tags": {"type": "bool", "default": True},
-}
-
-
 def waiting_of(params: dict) -> Waiting:
     return Waiting(params["wait"], params["wait_timeout_seconds"], params["wait_delay_seconds"])
 

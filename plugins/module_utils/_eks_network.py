@@ -79,9 +79,12 @@ class Network:
 
     # -- writing -------------------------------------------------------------------------
 
+    def note(self, title: str, method: str) -> None:
+        self.actions.append({"step": self.step, "title": title, "call": method})
+
     def do(self, title: str, method: str, **request: Any) -> dict:
         """One writing call, noted; in check mode only noted, and answered by {}."""
-        self.actions.append({"step": self.step, "title": title, "call": method})
+        self.note(title, method)
         if self.check:
             return {}
         for attempt in range(FRESH_ATTEMPTS):
@@ -310,7 +313,9 @@ class Network:
             self.tag("the NAT gateway", gateway["NatGatewayId"], gateway, tags)
             address = (gateway.get("NatGatewayAddresses") or [{}])[0]
         if not self.check:
-            gateway = self.wait_nat(vpc_id, gateway["NatGatewayId"])
+            gateway = self.wait_nat(gateway["NatGatewayId"])
+        elif gateway.get("State") == "pending":
+            self.note("Wait for the NAT gateway", "describe_nat_gateways")
         return {
             "nat_gateway_id": gateway.get("NatGatewayId"),
             "nat_address": address.get("PublicIp"),
@@ -328,7 +333,7 @@ class Network:
             TagSpecifications=parts.specification("elastic-ip", tags),
         )
 
-    def wait_nat(self, vpc_id: str, gateway_id: str) -> dict:
+    def wait_nat(self, gateway_id: str) -> dict:
         def ask() -> dict | None:
             answer = self.api.call("describe_nat_gateways", NatGatewayIds=[gateway_id])
             gateway = answer["NatGateways"][0]

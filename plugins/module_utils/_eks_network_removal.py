@@ -51,7 +51,7 @@ class NetworkRemoval(Network):
             return True
 
         seen: dict[str, str] = {}
-        self.actions.append({"step": self.step, "title": title, "call": method})
+        self.note(title, method)
         if not self.check:
             self.waiting.until(ask, lambda: f"{seen['why']} Look for what is not this stack's.")
 

@@ -94,29 +94,13 @@ calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import STATE_OPTION, TAG_OPTIONS, run
+from ansible_collections.monitml.stack.plugins.module_utils._eks import run
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import ACCESS_ENTRY
 from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import AccessEntry
 
 
-
 def main() -> None:
-    policy = {
-        "name": {"type": "str", "required": True},
-        "scope": {"type": "str", "default": "cluster", "choices": ["cluster", "namespace"]},
-        "namespaces": {"type": "list", "elements": "str"},
-    }
-    options = {
-        "cluster_name": {"type": "str", "required": True},
-        "principal_arn": {"type": "str", "required": True},
-        "type": {"type": "str"},
-        "username": {"type": "str"},
-        "kubernetes_groups": {"type": "list", "elements": "str"},
-        "policies": {"type": "list", "elements": "dict", "options": policy},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={**options, **STATE_OPTION, **TAG_OPTIONS},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=ACCESS_ENTRY, supports_check_mode=True)
     run(module, AccessEntry, "access_entry")
 
 

@@ -104,30 +104,13 @@ issues:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import STATE_OPTION, TAG_OPTIONS, WAIT_OPTIONS, run
+from ansible_collections.monitml.stack.plugins.module_utils._eks import run
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import ADDON
 from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import Addon
 
 
-
 def main() -> None:
-    options = {
-        "cluster_name": {"type": "str", "required": True},
-        "name": {"type": "str", "required": True},
-        "version": {"type": "str"},
-        "service_account_role_arn": {"type": "str"},
-        "configuration": {"type": "dict"},
-        "resolve_conflicts": {
-            "type": "str",
-            "default": "PRESERVE",
-            "choices": ["NONE", "OVERWRITE", "PRESERVE"],
-        },
-        "preserve": {"type": "bool", "default": False},
-        "replace_failed": {"type": "bool", "default": False},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={**options, **STATE_OPTION, **WAIT_OPTIONS, **TAG_OPTIONS},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=ADDON, supports_check_mode=True)
     run(module, Addon, "addon")
 
 

@@ -165,36 +165,13 @@ issues:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import STATE_OPTION, TAG_OPTIONS, WAIT_OPTIONS, run
+from ansible_collections.monitml.stack.plugins.module_utils._eks import run
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import CLUSTER
 from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import Cluster
-
-from ansible_collections.monitml.stack.plugins.module_utils._eks_changes import AUTHENTICATION_ORDER, LOG_TYPES
 
 
 def main() -> None:
-    options = {
-        "name": {"type": "str", "required": True},
-        "version": {"type": "str"},
-        "role_arn": {"type": "str"},
-        "subnet_ids": {"type": "list", "elements": "str"},
-        "security_group_ids": {"type": "list", "elements": "str"},
-        "endpoint_public_access": {"type": "bool"},
-        "endpoint_private_access": {"type": "bool"},
-        "public_access_cidrs": {"type": "list", "elements": "str"},
-        "authentication_mode": {"type": "str", "choices": AUTHENTICATION_ORDER},
-        "bootstrap_admin_enabled": {"type": "bool", "default": True},
-        "bootstrap_addons_enabled": {"type": "bool", "default": True},
-        "log_types": {"type": "list", "elements": "str", "choices": LOG_TYPES},
-        "support_type": {"type": "str", "choices": ["STANDARD", "EXTENDED"]},
-        "encryption_key_arn": {"type": "str", "no_log": False},
-        "service_ipv4_cidr": {"type": "str"},
-        "deletion_protection_enabled": {"type": "bool"},
-        "replace_failed": {"type": "bool", "default": False},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={**options, **STATE_OPTION, **WAIT_OPTIONS, **TAG_OPTIONS},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=CLUSTER, supports_check_mode=True)
     run(module, Cluster, "cluster")
 
 

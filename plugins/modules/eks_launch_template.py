@@ -94,26 +94,13 @@ calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import STATE_OPTION, run
+from ansible_collections.monitml.stack.plugins.module_utils._eks import run
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import LAUNCH_TEMPLATE
 from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import LaunchTemplate
 
 
-
 def main() -> None:
-    options = {
-        "name": {"type": "str", "required": True},
-        "security_group_ids": {"type": "list", "elements": "str"},
-        "disk_size_gib": {"type": "int", "default": 50},
-        "disk_type": {"type": "str", "default": "gp3"},
-        "device_name": {"type": "str", "default": "/dev/xvda"},
-        "metadata_hop_limit": {"type": "int", "default": 2},
-        "key_name": {"type": "str", "no_log": False},
-        "node_tags": {"type": "dict"},
-        "tags": {"type": "dict", "aliases": ["resource_tags"]},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={**options, **STATE_OPTION}, supports_check_mode=True
-    )
+    module = AnsibleAWSModule(argument_spec=LAUNCH_TEMPLATE, supports_check_mode=True)
     run(module, LaunchTemplate, "launch_template", service="ec2")
 
 

@@ -132,28 +132,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.monitml.stack.plugins.module_utils import _eks
 from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
 from ansible_collections.monitml.stack.plugins.module_utils._eks_network_removal import NetworkRemoval
-
-NETWORKS = {"type": "list", "elements": "str", "default": []}
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import NETWORK
 
 
 def main() -> None:
-    options = {
-        "stack": {"type": "str", "required": True},
-        "name": {"type": "str", "required": True},
-        "cluster_name": {"type": "str", "required": True},
-        "cidr": {"type": "str", "default": "10.0.0.0/16"},
-        "private_subnets": NETWORKS,
-        "public_subnets": NETWORKS,
-        "availability_zones": {"type": "list", "elements": "str"},
-        "nat_gateway_enabled": {"type": "bool", "default": True},
-        "ssh_group_name": {"type": "str", "default": "worker_group_mgmt_one"},
-        "ssh_cidrs": NETWORKS,
-        "tags": {"type": "dict", "aliases": ["resource_tags"]},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={**options, **_eks.STATE_OPTION, **_eks.WAIT_OPTIONS},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=NETWORK, supports_check_mode=True)
     api = _eks.Api(module.client("ec2", config=_eks.RETRIES))
     waiting = _eks.waiting_of(module.params)
     network = NetworkRemoval(api, module.params, waiting, check=module.check_mode)

@@ -202,67 +202,14 @@ issues:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import STATE_OPTION, TAG_OPTIONS, WAIT_OPTIONS, run
+from ansible_collections.monitml.stack.plugins.module_utils._eks import run
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import NODEGROUP
 from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import Nodegroup
 
 
-TAINT_OPTIONS = {
-    "key": {"type": "str", "required": True, "no_log": False},
-    "value": {"type": "str"},
-    "effect": {
-        "type": "str",
-        "required": True,
-        "choices": ["NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE"],
-    },
-}
-
-
 def main() -> None:
-    options = {
-        "cluster_name": {"type": "str", "required": True},
-        "name": {"type": "str", "required": True},
-        "node_role_arn": {"type": "str"},
-        "subnet_ids": {"type": "list", "elements": "str"},
-        "ami_type": {"type": "str"},
-        "instance_types": {"type": "list", "elements": "str"},
-        "capacity_type": {"type": "str", "choices": ["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"]},
-        "disk_size_gib": {"type": "int"},
-        "launch_template": {
-            "type": "dict",
-            "options": {
-                "id": {"type": "str"},
-                "name": {"type": "str"},
-                "version": {"type": "str"},
-            },
-            "mutually_exclusive": [["id", "name"]],
-            "required_one_of": [["id", "name"]],
-        },
-        "labels": {"type": "dict"},
-        "taints": {"type": "list", "elements": "dict", "options": TAINT_OPTIONS},
-        "scaling": {
-            "type": "dict",
-            "options": {
-                "min_size": {"type": "int"},
-                "max_size": {"type": "int"},
-                "desired_size": {"type": "int"},
-            },
-        },
-        "update": {
-            "type": "dict",
-            "options": {
-                "max_unavailable": {"type": "int"},
-                "max_unavailable_percentage": {"type": "int"},
-            },
-            "mutually_exclusive": [["max_unavailable", "max_unavailable_percentage"]],
-        },
-        "node_repair_enabled": {"type": "bool"},
-        "version": {"type": "str"},
-        "release_version": {"type": "str"},
-        "force_update_enabled": {"type": "bool", "default": False},
-        "replace_failed": {"type": "bool", "default": False},
-    }
     module = AnsibleAWSModule(
-        argument_spec={**options, **STATE_OPTION, **WAIT_OPTIONS, **TAG_OPTIONS},
+        argument_spec=NODEGROUP,
         mutually_exclusive=[["disk_size_gib", "launch_template"]],
         supports_check_mode=True,
     )

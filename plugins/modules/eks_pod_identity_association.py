@@ -69,22 +69,13 @@ calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import STATE_OPTION, TAG_OPTIONS, run
+from ansible_collections.monitml.stack.plugins.module_utils._eks import run
+from ansible_collections.monitml.stack.plugins.module_utils._eks_options import POD_IDENTITY
 from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import PodIdentityAssociation
 
 
-
 def main() -> None:
-    options = {
-        "cluster_name": {"type": "str", "required": True},
-        "namespace": {"type": "str", "required": True},
-        "service_account": {"type": "str", "required": True},
-        "role_arn": {"type": "str"},
-    }
-    module = AnsibleAWSModule(
-        argument_spec={**options, **STATE_OPTION, **TAG_OPTIONS},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=POD_IDENTITY, supports_check_mode=True)
     run(module, PodIdentityAssociation, "association")
 
 
