@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs the load test in this process where the task is local, which saves a second Python and its
+start, and lets a terminal show how far it is. Elsewhere the module of the same name runs."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+
+display = Display()
+
+
+def stdout_is_terminal():
+    """Whether ansible-playbook writes to a terminal.
+
+    Tasks run in a child whose own stdout is /dev/null, so the parent's is looked at.
+    """
+    try:
+        descriptor = os.open("/proc/%d/fd/1" % os.getppid(), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _supports_async = True
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        if self._connection.transport != "local" or self._play_context.become or self._task.async_val:
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+            return result
+        # Not at the top: every playbook that merely has the collection would pay for them.
+        from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_options as options
+        from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
+
+        _validation, arguments = self.validate_argument_spec(options.ARGUMENT_SPEC, **options.CONDITIONS)
+        tell = display.display if arguments["progress"] and stdout_is_terminal() else None
+        try:
+            result.update(load_test(arguments, self._task.check_mode, tell))
+        except LoadTestError as err:
+            result.update(failed=True, changed=False, msg=str(err))
+        return result

@@ -1,0 +1,372 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The engine of the load test: one process, one epoll loop, non-blocking sockets.
+
+Written by hand, on the standard library only, because every client library tried cost three
+to a hundred times the processor time per request, and none hands out the kernel's packet
+timestamps, which keep the generator's own scheduling out of the measured times.
+All times are nanoseconds of time.monotonic_ns().
+"""
+
+from __future__ import annotations
+
+import gc
+import heapq
+import select
+import socket
+import time
+from collections import deque
+
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import read_outcome
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_connections import (
+    BUSY, CLOSED, IDLE, Connection, Connections,
+)
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_http import AnswerError, AnswerReader
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_record import Record
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import (
+    ANCILLARY_BYTES, error_kind, unpack_stamp,
+)
+
+_READ_BYTES = 16384
+_EVENTS = 256
+
+# How long before a request is due the engine stops sleeping and polls: a sleep wakes up late.
+_SPIN_NS = 200000
+_TICK_NS = 100000000
+_PROGRESS_NS = 1000000000
+
+# Heads and bodies seen are kept, as servers repeat themselves; bounded, as they need not.
+_MAX_HEADS = 512
+_MAX_BODIES = 1024
+
+
+class Work:
+    """What one process is to do.
+
+    ``family`` and ``address`` of the target, ``requests`` (bytes, sent in turn), ``connections``,
+    ``timeout``, ``think`` and ``warm_up`` in ns, ``protocol``. An open loop has ``due``, an iterator of
+    send times in ns from the start; a closed loop has ``count`` and/or ``duration`` (ns).
+    """
+
+    def __init__(self, **fields):
+        self.family = socket.AF_INET
+        self.context = None
+        self.server_name = None
+        self.protocol = "seldon"
+        self.connections = 1
+        self.timeout = 10 * 1000000000
+        self.think = 0
+        self.warm_up = 0
+        self.due = None
+        self.count = None
+        self.duration = None
+        self.transmit = False
+        self.lead = 0  # this process begins with the request of this number
+        self.stride = 1  # and goes on in steps of this
+        self.__dict__.update(fields)
+
+
+class Engine(Connections):
+    """Does one Work and returns its Record.
+
+    ``progress`` is called about once a second with (record, now) and must be quick.
+    """
+
+    def __init__(self, work, progress=None):
+        super().__init__(work)
+        self.stopped = False
+        self._progress = progress
+        self._free = []  # may hold some that were closed meanwhile
+        self._backlog = deque()  # due times of requests that found every connection busy
+        self._next = work.lead
+        self._heads = {}
+
+    def stop(self):
+        """Ends the run at the next turn of the loop; safe in a signal handler."""
+        self.stopped = True
+
+    def run(self):
+        collecting = gc.isenabled()
+        gc.freeze()
+        gc.disable()  # a collection is a pause in the middle of a measurement
+        self._epoll = select.epoll()
+        try:
+            cpu = time.process_time()
+            self._begin()
+            while not self._finished():
+                self._turn()
+            self._end()
+            self.record.cpu_seconds = time.process_time() - cpu
+        finally:
+            for conn in list(self._conns.values()):
+                self._close(conn)
+            self._epoll.close()
+            gc.unfreeze()
+            if collecting:
+                gc.enable()
+        return self.record
+
+    def _begin(self):
+        work = self.work
+        now = time.monotonic_ns()
+        self._start = now
+        self._measure_from = now + work.warm_up
+        self.record = Record(self._measure_from)
+        self._offset = time.time_ns() - time.monotonic_ns()
+        self.record.epoch = self._offset / 1e9
+        self._tick = min(_TICK_NS, max(1000000, work.timeout // 4))
+        self._next_tick = now + self._tick
+        self._next_progress = now + _PROGRESS_NS
+        self._due = None
+        self._left = None
+        self._until = None
+        if work.due is not None:
+            self._advance()
+            return
+        self._left = work.count
+        self._until = None if work.duration is None else now + work.warm_up + work.duration
+        users = work.connections if work.count is None else min(work.connections, work.count)
+        for number in range(users):
+            heapq.heappush(self._timers, (now, number, Connection()))
+
+    def _advance(self):
+        offset = next(self.work.due, None)
+        self._due = None if offset is None else self._start + offset
+
+    def _finished(self):
+        if self.stopped:
+            return True
+        if self._in_flight or self._backlog:
+            return False
+        return self._due is None if self.work.due is not None else not self._timers
+
+    def _end(self):
+        record = self.record
+        now = time.monotonic_ns()
+        record.interrupted = self.stopped
+        record.abandoned = self._in_flight
+        record.missed += len(self._backlog)
+        if now > record.started:
+            record.flush(now)
+
+    # The loop
+
+    def _turn(self):
+        now = time.monotonic_ns()
+        wake = self._next_tick
+        if self._timers and self._timers[0][0] < wake:
+            wake = self._timers[0][0]
+        if self._due is not None and self._due < wake:
+            wake = self._due
+        gap = wake - now
+        if gap <= 0:
+            events = self._epoll.poll(0, _EVENTS)
+        elif self._due is None:
+            events = self._epoll.poll(gap / 1e9, _EVENTS)
+        else:
+            # epoll.poll() rounds up to milliseconds; select() on the epoll itself does not.
+            if gap > _SPIN_NS:
+                select.select((self._epoll,), (), (), (gap - _SPIN_NS) / 1e9)
+            events = self._epoll.poll(0, _EVENTS)
+        if events:
+            self._pump(events)
+        now = time.monotonic_ns()
+        while self._due is not None and self._due <= now:
+            self._arrive(self._due, now)
+            self._advance()
+            now = time.monotonic_ns()
+        while self._timers and self._timers[0][0] <= now:
+            self._user(heapq.heappop(self._timers)[2], now)
+        if now >= self._next_tick:
+            self._on_tick(now)
+
+    def _pump(self, events):
+        """Reads the answers that have come. Long, as calls would cost more than the work in it."""
+        clock, conns, heads, record = time.monotonic_ns, self._conns, self._heads, self.record
+        offset, measure_from, stamps = self._offset, self._measure_from, record.stamps
+        received = clocked = 0
+        for fd, mask in events:
+            conn = conns.get(fd)
+            if conn is None:
+                continue
+            if conn.state != BUSY or mask & ~select.EPOLLIN:
+                if not self._unusual(conn, mask):
+                    continue
+            try:
+                data, ancillary, _flags, _address = conn.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as err:
+                self._fail(conn, error_kind(err), clock())
+                continue
+            now = clock()
+            came = now
+            if ancillary:
+                seconds, nanoseconds = unpack_stamp(ancillary[0][2])
+                came = seconds * 1000000000 + nanoseconds - offset
+            # The wall clock may be set while we run; then the stamp lies outside of the request.
+            if ancillary and conn.sent <= came <= now:
+                received += 1
+            else:
+                came = now
+                clocked += 1
+            head = None
+            if conn.reader is None:
+                at = data.find(b"\r\n\r\n")
+                head = heads.get(data[:at])
+                if head is not None and head.length == len(data) - at - 4:
+                    body = data[at + 4:]
+                else:
+                    head = None
+            if head is None:
+                answer = self._assemble(conn, data, now)
+                if answer is None:
+                    continue
+                head, body = answer
+            outcome = head.bodies.get(body)
+            if outcome is None:
+                outcome = self._outcome(head, body)
+            if conn.intended >= measure_from:
+                slot = outcome.slot
+                if slot is None:
+                    self._count_error(head, outcome)
+                else:
+                    slot.latency.append(came - conn.intended)
+                    slot.service.append(came - conn.sent)
+                    if outcome.values:
+                        slot.values += outcome.values
+                    slot.last = came
+                    if slot.first is None:
+                        slot.first = came
+            self._in_flight -= 1
+            conn.failures = 0
+            if head.keep:
+                conn.state = IDLE
+            else:
+                self._close(conn)
+            self._next_of(conn, now)
+        stamps["receive"] += received
+        stamps["clock"] += clocked
+
+    def _assemble(self, conn, data, now):
+        """Takes a piece of an answer; returns (Head, body) when it is whole."""
+        reader = conn.reader
+        if reader is None:
+            reader = conn.reader = AnswerReader()
+        try:
+            if data:
+                answer = reader.feed(data)
+            else:
+                answer = reader.finish()
+        except AnswerError as err:
+            self._fail(conn, err.kind, now, str(err))
+            return None
+        if answer is None:
+            return None
+        conn.reader = None
+        head = answer[0]
+        if reader.rest:
+            head.keep = False  # more than was asked for: nothing after it can be trusted
+            self.record.problems["bytes after the answer"] += 1
+        elif head.length >= 0 and head.status >= 200:
+            self._keep_head(head, data)
+        return answer
+
+    def _keep_head(self, head, data):
+        """Remembers a head that came in one piece with its body, to know it at once the next time."""
+        at = data.find(b"\r\n\r\n")
+        if at > 0 and len(data) == at + 4 + head.length and data.startswith(b"HTTP/1.1 %d " % head.status):
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()
+            self._heads[data[:at]] = head
+
+    def _outcome(self, head, body):
+        outcome = read_outcome(self.work.protocol, head.headers, body)
+        if 200 <= head.status < 300 and outcome.problem is None:
+            outcome.slot = self.record.slot(outcome.predictor, outcome.version)
+        if len(head.bodies) < _MAX_BODIES:
+            head.bodies[body] = outcome
+        return outcome
+
+    def _count_error(self, head, outcome):
+        record = self.record
+        if 200 <= head.status < 300:
+            record.errors["bad_answer"] += 1
+            record.problems[outcome.problem] += 1
+        else:
+            record.errors["http_%dxx" % (head.status // 100)] += 1
+            record.statuses[head.status] += 1
+
+    def _next_of(self, conn, now):
+        """Gives a connection that has finished its request the next one, or puts it by."""
+        if self.work.due is not None:
+            if self._backlog:
+                self._assign(conn, self._backlog.popleft(), now)
+            elif conn.state == IDLE:
+                self._free.append(conn)
+        elif self.work.think:
+            heapq.heappush(self._timers, (now + self.work.think, id(conn), conn))
+        else:
+            self._user(conn, now)
+
+    def _user(self, conn, now):
+        """Sends the next request of a closed loop, unless its end has come."""
+        if self.work.due is not None:
+            # A connection of the open loop failed; what waits for one gets it.
+            if self._backlog:
+                self._assign(conn, self._backlog.popleft(), now)
+            return
+        over = self._until is not None and now >= self._until
+        if over or self._left == 0:
+            self._close(conn)
+            return
+        if self._left is not None:
+            self._left -= 1
+        self._assign(conn, now, now)
+
+    def _arrive(self, due, now):
+        """A request of the open loop is due: on a free connection, a new one, or as soon as there is one."""
+        free, lag = self._free, now - due
+        while free:
+            conn = free.pop()
+            if conn.state == IDLE:
+                self._assign(conn, due, now)
+                lag = conn.sent - due
+                break
+        else:
+            if len(self._conns) < self.work.connections:
+                self._assign(Connection(), due, now)
+            else:
+                self._backlog.append(due)
+                if due >= self._measure_from:
+                    self.record.queued += 1
+        if due >= self._measure_from:
+            self.record.lag.append(lag)
+
+    def _assign(self, conn, due, now):
+        conn.begun = now
+        conn.intended = due
+        requests = self.work.requests
+        conn.request = requests[self._next % len(requests)]
+        self._next += self.work.stride
+        self._in_flight += 1
+        if due >= self._measure_from:
+            self.record.sent += 1
+        if conn.state == IDLE:
+            self._transmit(conn)
+        else:
+            self._connect(conn)
+
+    def _on_tick(self, now):
+        self._next_tick = now + self._tick
+        self._offset = time.time_ns() - time.monotonic_ns()
+        self._time_out(now)
+        while self._backlog and self._backlog[0] < now - self.work.timeout:
+            # Its user would have given up by now.
+            if self._backlog.popleft() >= self._measure_from:
+                self.record.missed += 1
+        if now > self.record.started:
+            self.record.flush(now)
+        if self._progress and now >= self._next_progress:
+            self._next_progress += _PROGRESS_NS
+            self._progress(self.record, now)

@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One load test from options to result, for the module and the action plugin alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_contract import parse_contract
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import parse_data, take_column
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine, Work
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import Plan
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import (
+    metrics, percentiles_csv, timeline, timeline_csv,
+)
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload import (
+    body, compact, header_lines, render,
+)
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report import report_html
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import find_address, tls_context
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_summary import summarise
+
+# Different requests made before the run; a longer run sends them again in turn.
+_MAX_REQUESTS = 10000
+_MAX_REQUEST_BYTES = 64 * 1024 * 1024
+
+_MAX_FILE_BYTES = 256 * 1024 * 1024
+
+
+def load_test(options, check_mode=False, progress=None):
+    """Does what ``options`` (validated against ARGUMENT_SPEC) say and returns the result.
+
+    ``progress`` is called with a line of text about once a second. Raises LoadTestError.
+    """
+    plan = Plan(options)
+    requests = prepare(plan)
+    if check_mode:
+        return {"changed": False, "requests": 0, "msg": "check mode: nothing was sent; without it, %s would go to %s"
+                % (_amount(plan), plan.target.url)}
+    context = None
+    if plan.target.tls:
+        context = tls_context(plan.ca_file, plan.validate_certs)
+    name = plan.tls_server_name or plan.target.host
+    family, address = find_address(plan.target, plan.timeout, context, name)
+    work = Work(
+        family=family, address=address, context=context, server_name=name, requests=requests,
+        protocol=plan.protocol, connections=plan.connections, timeout=_ns(plan.timeout), think=_ns(plan.think_time),
+        warm_up=_ns(plan.warm_up), transmit=plan.transmit, count=plan.count,
+        duration=None if plan.duration is None else _ns(plan.duration),
+    )
+    if plan.stages is not None:
+        work.due = arrivals(plan.stages, plan.arrival == "poisson", plan.seed, plan.count)
+    engine = Engine(work, progress and _teller(plan, progress))
+    if plan.metrics_file:
+        _write(plan.metrics_file, metrics(plan.name, plan.target.url, started_at=time.time() + plan.warm_up))
+    record = _interruptible(engine)
+    result = summarise(plan, record)
+    result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
+    if plan.metrics_file:
+        _write(plan.metrics_file, metrics(plan.name, plan.target.url, result))
+    if plan.report:
+        result["report"] = _report(plan.report, record, result)
+    result["failed"] = result["outcome"] != "pass"
+    return result
+
+
+def _report(directory, record, result):
+    """Writes the report's files and returns the path of the one for the browser."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as err:
+        raise LoadTestError("report %s cannot be made (%s)." % (directory, err.strerror))
+    rows = timeline(record)
+    files = {
+        "load_test.json": json.dumps(result, indent=2, sort_keys=True) + "\n",
+        "timeline.csv": timeline_csv(rows),
+        "percentiles.csv": percentiles_csv(record),
+        "load_test.html": report_html(result, rows, record),
+    }
+    for name, text in files.items():
+        _write(os.path.join(directory, name), text)
+    return os.path.join(directory, "load_test.html")
+
+
+def _write(path, text):
+    """Writes a file as a whole, since others may read it at any time."""
+    try:
+        with open(path + ".tmp", "w", encoding="utf-8") as handle:
+            handle.write(text)
+        os.replace(path + ".tmp", path)
+    except OSError as err:
+        raise LoadTestError("%s cannot be written (%s)." % (path, err.strerror))
+
+
+def _ns(seconds):
+    return int(seconds * 1e9)
+
+
+def _amount(plan):
+    if plan.stages is not None and plan.count is None:
+        return "about %d requests" % round(sum(stage.requests for stage in plan.stages))
+    return "%d requests" % plan.count if plan.count else "requests for %g s" % plan.duration
+
+
+def prepare(plan):
+    """The requests as bytes, in the order they are sent in."""
+    head = header_lines(plan.target, plan.headers, plan.token_file and _token(plan.token_file))
+    wanted = _MAX_REQUESTS if plan.count is None else min(plan.count, _MAX_REQUESTS)
+    requests, size = [], 0
+    for text in _bodies(plan, wanted):
+        requests.append(render(plan.target, plan.method, head, text))
+        size += len(requests[-1])
+        if size > _MAX_REQUEST_BYTES:
+            break
+    return requests
+
+
+def _bodies(plan, wanted):
+    """Yields the bodies of ``wanted`` requests at most."""
+    rng = random.Random(plan.seed)
+    if plan.contract is not None:
+        contract = _contract(plan.contract)
+        for _each in range(wanted):
+            rows = [contract.row(rng) for _row in range(plan.batch_rows)]
+            yield body(plan.protocol, rows, contract.names, plan.payload_type, reward=plan.reward)
+    elif plan.data:
+        for text in _data_bodies(plan, wanted, rng):
+            yield text
+    elif plan.payload is not None:
+        yield plan.payload if isinstance(plan.payload, str) else compact(plan.payload)
+    elif plan.protocol == "raw":
+        yield ""
+    else:
+        raise LoadTestError("nothing says what to send; give contract, data or payload.")
+
+
+def _contract(given):
+    """The Contract in a file, or in the mapping itself."""
+    if isinstance(given, dict):
+        return parse_contract(compact(given))
+    path = os.path.expanduser(os.path.expandvars(str(given)))
+    return parse_contract(_read(path, "contract"), path)
+
+
+def _data_bodies(plan, wanted, rng):
+    names, rows = parse_data(_read(plan.data, "data"), plan.data)
+    truth = None
+    if plan.truth_column:
+        names, rows, truth = take_column(names, rows, plan.truth_column, plan.data)
+    size = plan.batch_rows
+    for number in range(wanted if plan.data_order == "sample" else min(wanted, -(-len(rows) // size))):
+        if plan.data_order == "sample":
+            picked = [int(rng.random() * len(rows)) for _each in range(size)]
+        else:
+            picked = range(number * size, min(len(rows), (number + 1) * size))
+        yield body(plan.protocol, [rows[at] for at in picked], names, plan.payload_type,
+                   truth and [truth[at] for at in picked], plan.reward)
+
+
+def _read(path, option):
+    try:
+        with open(path, encoding="utf-8") as handle:
+            text = handle.read(_MAX_FILE_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as err:
+        raise LoadTestError("%s %s cannot be read (%s)." % (option, path, getattr(err, "strerror", None) or err))
+    if len(text) > _MAX_FILE_BYTES:
+        raise LoadTestError("%s %s is too large; give at most 256 MB." % (option, path))
+    return text
+
+
+def _token(path):
+    token = _read(path, "token_file").strip()
+    if not token or any(char.isspace() for char in token):
+        raise LoadTestError("token_file %s must hold one token and nothing else." % path)
+    return token
+
+
+def _interruptible(engine):
+    """Runs the engine so that SIGINT and SIGTERM end it with what it has."""
+    if threading.current_thread() is not threading.main_thread():
+        return engine.run()
+    before = {}
+    caught = []
+
+    def stop(number, _frame):
+        caught.append(number)
+        engine.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, stop)
+    try:
+        return engine.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _teller(plan, tell):
+    """Turns the engine's state into a line of progress."""
+    started = time.monotonic()
+    total = plan.total_seconds
+
+    def progress(record, now):
+        seconds = max((now - record.started) / 1e9, 1e-9)
+        line = record.intervals[-2] if len(record.intervals) > 1 else record.intervals[-1] if record.intervals else None
+        p95 = line.latencies.percentiles([0.95])[0] if line else None
+        parts = ["%d sent" % record.sent, "%.0f/s" % (record.sent / seconds if seconds > 0.1 else 0),
+                 "p95 %s" % ("-" if p95 is None else "%.1f ms" % (p95 / 1e6)), "%d errors" % sum(record.errors.values())]
+        left = None if total is None else total + plan.warm_up - (time.monotonic() - started)
+        if left is None and plan.count and record.sent:
+            left = (plan.count - record.sent) * seconds / record.sent
+        if left is not None:
+            parts.append("%.0f s left" % max(0.0, left))
+        tell("%s: %s" % (plan.name, ", ".join(parts)))
+
+    return progress
+
+
+def _message(result):
+    """One sentence, for a person who reads nothing else."""
+    bad = [item["message"] for item in result["verdicts"] if item["outcome"] != "pass"]
+    p95 = result["latency_ms"]["p95"]
+    shares = ", ".join("%s %d" % (item["predictor"] or "(unnamed)", item["count"]) for item in result["predictors"])
+    start = "%d requests, %d answers%s, %d errors, p95 %s" % (
+        result["requests"], result["answers"], " (%s)" % shares if shares else "", result["errors"]["total"],
+        "-" if p95 is None else "%.2f ms" % p95)
+    return "%s. %s: %s" % (start, result["outcome"], "; ".join(bad)) if bad else start + ". pass"

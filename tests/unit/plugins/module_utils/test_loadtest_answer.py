@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, strategies as st
+
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import read_outcome
+
+
+def outcome(document, protocol="seldon", headers=None):
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    found = read_outcome(protocol, headers or {}, text)
+    return found.predictor, found.version, tuple(found.values), found.problem
+
+
+PATH = {"requestPath": {"good": "housing-good:0.1"}}
+
+
+@pytest.mark.parametrize(
+    "document, expected",
+    [
+        ({"data": {"names": [], "ndarray": [484713.5]}, "meta": PATH}, ("good", "0.1", (484713.5,), None)),
+        ({"data": {"ndarray": [[1], [2]]}, "meta": PATH}, ("good", "0.1", (1.0, 2.0), None)),
+        ({"data": {"tensor": {"shape": [2], "values": [1, 2]}}}, ("", "", (1.0, 2.0), None)),
+        ({"data": {"ndarray": ["cat", "dog"]}}, ("", "", (), None)),
+        ({"data": {"ndarray": [True]}}, ("", "", (), None)),
+        ({"jsonData": {"a": 1}}, ("", "", (), None)),
+        ({"data": {"ndarray": [1.0]}, "meta": {"requestPath": {"a": "host:5000/x"}}}, ("a", "", (1.0,), None)),
+        ({"data": {"ndarray": [1.0]}, "meta": {"requestPath": {"a": 3}}}, ("a", "", (1.0,), None)),
+        ({"data": {"ndarray": [1.0]}, "meta": []}, ("", "", (1.0,), None)),
+    ],
+)
+def test_seldon_answers(document, expected):
+    assert outcome(document) == expected
+
+
+@pytest.mark.parametrize(
+    "document, problem",
+    [
+        (b"", "the body is not JSON"),
+        (b"<html>", "the body is not JSON"),
+        (b'{"data":', "the body is not JSON"),
+        (b'{"data":{"ndarray":[1]}} x', "the body is not JSON"),
+        (b"\xff\xfe", "the body is not JSON"),
+        (b"[" * 100000, "the body is not JSON"),
+        (b"[1]", "the body is not a JSON object"),
+        ({}, "the answer holds no data"),
+        ({"data": 3}, "the answer holds no data"),
+        ({"data": {}}, "the answer holds no predictions"),
+        ({"data": {"ndarray": []}}, "the answer holds no predictions"),
+        ({"data": {"ndarray": [None]}}, "a prediction is null, or nested too deeply"),
+        (b'{"data": {"ndarray": [NaN]}}', "a prediction is not finite"),
+        (b'{"data": {"ndarray": [1, Infinity]}}', "a prediction is not finite"),
+        (b'{"data": {"ndarray": [1' + b"0" * 400 + b"]}}", "a prediction is not finite"),
+        ({"status": {"status": "FAILURE", "info": "x"}}, "the answer's status is FAILURE"),
+    ],
+)
+def test_answers_that_count_as_errors(document, problem):
+    assert outcome(document)[3] == problem
+
+
+def test_the_gateway_knows_better_than_the_body():
+    headers = {"x-monitml-predictor": "bad", "x-monitml-version": "v2"}
+    document = {"data": {"ndarray": [1.0]}, "meta": PATH}
+    assert outcome(document, headers=headers)[:2] == ("bad", "v2")
+    assert outcome(document, headers={"x-monitml-predictor": "bad"})[:2] == ("bad", "0.1")
+
+
+def test_v2_answers():
+    document = {"model_name": "m", "model_version": "3", "outputs": [{"data": [1, 2]}, {"data": [[3.5]]}]}
+    assert outcome(document, "v2") == ("m", "3", (1.0, 2.0, 3.5), None)
+    assert outcome({"outputs": []}, "v2")[3] == "the answer holds no outputs"
+    assert outcome({"outputs": [3]}, "v2")[3] == "a prediction is null, or nested too deeply"
+
+
+def test_feedback_needs_no_data_and_raw_nothing():
+    assert outcome({"meta": PATH}, "feedback") == ("good", "0.1", (), None)
+    assert outcome(b"anything", "raw") == ("", "", (), None)
+
+
+def test_compressed_answers_are_not_guessed_at():
+    assert "compressed" in outcome(b"\x1f\x8b", headers={"content-encoding": "gzip"})[3]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from(["data", "ndarray", "tensor", "values", "meta", "requestPath", "status", "outputs", "model_name"]),
+        inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(st.one_of(st.binary(), json_values.map(lambda value: json.dumps(value).encode())), st.sampled_from(["seldon", "feedback", "v2"]))
+def test_any_body_has_an_outcome(body, protocol):
+    found = read_outcome(protocol, {}, body)
+    assert isinstance(found.predictor, str) and isinstance(found.version, str)
+    assert all(isinstance(value, float) and value - value == 0 for value in found.values)
+    assert found.problem is None or not found.values
