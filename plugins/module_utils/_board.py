@@ -75,13 +75,20 @@ def board(definition: dict, target: str = "local", gateway_url: str = "", inbox_
         "gateway_url": gateway_url,
         "inbox_url": inbox_url,
         "choices": CHOICES,
+        "measures": {
+            name: {"words": measure.words, "unit": measure.unit}
+            for name, measure in _queries.MEASURES.items()
+        },
         "monitors": {
             "value": f"{_queries.MONITOR_VALUE}{{{VARIABLES.deployment}}}",
             "samples": f"{_queries.MONITOR_SAMPLES}{{{VARIABLES.deployment}}}",
+            "limit": f"{_queries.MONITOR_LIMIT}{{{VARIABLES.deployment}}}",
         },
         "panels": [
             {
                 **{key: panel[key] for key in ("id", "title", "description", "kind", "unit", "width")},
+                # Of the first series; the limits drawn are those of the monitors on "limits".
+                "measure": panel.get("limits", panel["series"][0]["measure"]),
                 "limits": limits_query(panel),
                 "series": [
                     {

@@ -16,14 +16,15 @@ GROUP_BY = (
 )
 # One message is about one alert of one predictor; the alerts in it differ in output or server.
 _FIRST = "(index .Alerts 0)"
+_STATE = '{{ if eq .Status "resolved" }}Resolved: {{ end }}'
 _TITLE = (
-    '{{ if eq .Status "resolved" }}Resolved: {{ end }}{{ .CommonLabels.alertname }}'
+    _STATE + "{{ .CommonLabels.alertname }}"
     "{{ with .CommonLabels.deployment_name }} in {{ . }}{{ end }}"
     "{{ with .CommonLabels.predictor_name }}/{{ . }}{{ end }}"
     "{{ with .CommonLabels.predictor_version }} {{ . }}{{ end }}"
 )
 _TEXT = (
-    '{{ if eq .Status "resolved" }}No longer so: {{ end }}'
+    '{{ if eq .Status "resolved" }}This is no longer so. It was: {{ end }}'
     "{{ range $index, $alert := .Alerts }}{{ if $index }}\n{{ end }}"
     "{{ $alert.Annotations.description }}{{ end }}\n"
     f"<{{{{ {_FIRST}.Annotations.link }}}}|Open the board>"
@@ -83,10 +84,10 @@ def _slack(url_file: str) -> dict:
         "title": _TITLE,
         "title_link": f"{{{{ {_FIRST}.Annotations.link }}}}",
         "text": _TEXT,
-        "fallback": f"{_TITLE}: {{{{ {_FIRST}.Annotations.summary }}}}",
+        "fallback": f"{_STATE}{{{{ {_FIRST}.Annotations.summary }}}}",
         "mrkdwn_in": ["text"],
         "fields": [
             {"title": title, "value": value, "short": True} for title, value in _FIELDS.items()
         ],
-        "footer": "{{ .ExternalURL }}",
+        "footer": "",
     }

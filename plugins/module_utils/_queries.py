@@ -131,7 +131,7 @@ def _quantile(quantile: str) -> Measure:
     value = f"histogram_quantile({quantile}, sum by ($identity,le) (rate($latency_bucket[$window])))"
     percent = f"{float(quantile) * 100:g}"
     return Measure(
-        f"{percent} % of the requests answered within",
+        f"time within which {percent} % of the requests are answered",
         "seconds",
         # Without requests a quantile is NaN, which no comparison lets through.
         f"{value} / $latency_per_second >= 0",
@@ -196,7 +196,7 @@ MEASURES = {
     "latency_p95_seconds": _quantile("0.95"),
     "latency_p99_seconds": _quantile("0.99"),
     "requests_per_second": Measure(
-        "requests per second", "per_second", _sum("rate($responses[$window])"), _REQUESTS
+        "rate of requests", "per_second", _sum("rate($responses[$window])"), _REQUESTS
     ),
     "traffic_deviation_ratio": Measure(
         "distance of the measured share of the requests from the declared one",

@@ -153,7 +153,7 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
     output = '{{ with $labels.output }}{{ if ne . "prediction" }} ({{ . }}){{ end }}{{ end }}'
     words = measure.words
     return {
-        "summary": f"{who}: {words}{output} {value}, allowed {allowed}.",
+        "summary": f"{who}: the {words}{output} is {value}, allowed is {allowed}.",
         "description": (
             f"The {words}{output} of predictor {{{{ $labels.predictor_name }}}}, version"
             f" {{{{ $labels.predictor_version }}}}, of {{{{ $labels.deployment_name }}}} is {value}"
