@@ -9,7 +9,7 @@ import re
 _HEADER = re.compile(r"# Managed by monitml\.stack\.local_service: instance=(\S+) group=(\S+)")
 
 
-def word(text, command=False):
+def quoted(text, command=False):
     """One word for Environment= or, with command, for ExecStart=, which also expands variables."""
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\t", "\\t")
     if command:
@@ -59,9 +59,9 @@ def unit(instance, service):
         "User=" + instance.user,
         "WorkingDirectory=" + service["directory"],
     ]
-    lines += ["Environment=" + word("%s=%s" % item) for item in sorted(environment.items())]
+    lines += ["Environment=" + quoted("%s=%s" % item) for item in sorted(environment.items())]
     lines += [
-        "ExecStart=" + " ".join(word(word, command=True) for word in service["command"]),
+        "ExecStart=" + " ".join(quoted(word, command=True) for word in service["command"]),
         "Restart=always",
         "RestartSec=1",
         "KillMode=control-group",
