@@ -90,7 +90,7 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
             str(settings["grpc_port"]),
             "--workers",
             str(settings["workers"]),
-            "--timeout-seconds",
+            "--timeout",
             str(settings["timeout_seconds"]),
         ],
         "directory": f"{release}/model",
@@ -109,17 +109,24 @@ def _parameters(predictor: dict) -> list[dict]:
     ]
 
 
-def model_ports(deployment: dict) -> list[dict]:
-    """The ports of the model servers, each with what it is for and the variable that moves it."""
-    return [
-        {
-            "port": server[key],
-            "purpose": f"{what} of predictor {predictor['name']}",
-            "variable": "monitml_model_port",
-        }
+def model_ports(deployment: dict, grpc_port: int) -> list[dict]:
+    """The ports of the model servers, each with what it is for and the variable that moves it.
+
+    grpc_port: the first of the gRPC ports, or 0 for none.
+    """
+    ports = [
+        (server[key], f"{what} of predictor {predictor['name']}", "monitml_model_port")
         for predictor in deployment["predictors"]
         for server in predictor["servers"]
         for key, what in (("http_port", "predictions"), ("metrics_port", "metrics"))
+    ]
+    if grpc_port:
+        ports += [
+            (grpc_port + place, "gRPC of the model servers", "monitml_grpc_port")
+            for place in range(len(ports) // 2)
+        ]
+    return [
+        {"port": port, "purpose": purpose, "variable": variable} for port, purpose, variable in ports
     ]
 
 

@@ -433,6 +433,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--directory", required=True, help="where the messages are kept")
     options = parser.parse_args(arguments)
     try:
+        os.makedirs(options.directory, mode=0o750, exist_ok=True)
         store = Store(options.directory)
         server = Server((options.listen, options.port), store)
     except OSError as error:

@@ -101,8 +101,9 @@ def test_the_version_follows_the_content():
 
 
 def test_model_ports_name_the_variable_that_moves_them():
-    ports = _local.model_ports(deployment())
-    assert [port["port"] for port in ports] == list(range(9000, 9006))
+    ports = _local.model_ports(deployment(), 5000)
+    assert [port["port"] for port in ports] == [*range(9000, 9006), 5000, 5001, 5002]
+    assert _local.model_ports(deployment(), 0) == ports[:6]
     assert ports[1] == {
         "port": 9001,
         "purpose": "metrics of predictor good",
