@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import types
 
 import numpy as np
@@ -342,8 +343,9 @@ def test_watching_twice_and_calling_the_parent_count_once(recorder, tmp_path):
             return super().predict(X, names, meta=meta)
 
     metrics.watch(Base)
-    watched = metrics.watch(metrics.watch(Model))
-    assert watched is Model
+    assert metrics.watch(Model) is Model
+    predict = Model.predict
+    assert metrics.watch(Model).predict is predict
     Model().predict(rows(1), [])
     assert value(scrape(tmp_path), "monitml_prediction_count", output="prediction") == 1
 
@@ -455,22 +457,28 @@ def test_a_worker_killed_while_it_counts_leaves_sound_numbers(recorder, tmp_path
     assert value(samples, "monitml_prediction_sum", output="prediction") == 2 * count
 
 
-def test_threads_of_one_worker_lose_nothing(recorder, tmp_path):
+def test_threads_of_one_worker_lose_nothing_and_share_its_slot(recorder, tmp_path, monkeypatch):
+    def add_slowly(slot, index, amount):
+        old = slot.cells[index]
+        time.sleep(0)  # where another thread may come in between
+        slot.cells[index] = old + amount
+
+    monkeypatch.setattr(metrics.Slot, "_add", add_slowly)
     watched = model(lambda X: [1.0])
-    old = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [
-            threading.Thread(target=lambda: [watched.predict(rows(1), []) for _ in range(500)])
-            for _ in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(old)
-    assert value(scrape(tmp_path), "monitml_prediction_count", output="prediction") == 2000
+    together = threading.Barrier(4)
+
+    def work():
+        together.wait()
+        for _ in range(200):
+            watched.predict(rows(1), [])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert value(scrape(tmp_path), "monitml_prediction_count", output="prediction") == 800
+    assert os.listdir(tmp_path) == ["slot-000"]
 
 
 def test_a_reader_never_sees_half_of_an_update(recorder, tmp_path):
@@ -489,6 +497,35 @@ def test_a_reader_never_sees_half_of_an_update(recorder, tmp_path):
         assert count >= seen
         seen = count
     assert value(scrape(tmp_path), "monitml_prediction_count", output="prediction") == 6000
+
+
+def test_the_sequence_is_odd_while_the_cells_are_copied(tmp_path, monkeypatch):
+    slot = metrics.Slot(str(tmp_path), metrics.Layout())
+    written, pack_into = [], metrics.struct.pack_into
+
+    def spy(form, buffer, place, *values):
+        written.append((place, values[0]))
+        pack_into(form, buffer, place, *values)
+
+    monkeypatch.setattr(metrics.struct, "pack_into", spy)
+    slot.publish()
+    assert [place for place, _sequence in written] == [16, 16]
+    assert [sequence % 2 for _place, sequence in written] == [1, 0]
+    slot.close()
+
+
+def test_a_reader_waits_for_a_copy_to_end(tmp_path, monkeypatch):
+    slot = metrics.Slot(str(tmp_path), metrics.Layout())
+    slot.add_value(0, 1.0, 5)
+    slot.publish()
+    path = tmp_path / "slot-000"
+    whole = path.read_bytes()
+    half = bytearray(whole)
+    half[16:24] = np.float64(7.0).tobytes()
+    half[24:] = b"\0" * len(half[24:])
+    path.write_bytes(half)
+    monkeypatch.setattr(metrics.time, "sleep", lambda _seconds: path.write_bytes(whole))
+    assert value(scrape(tmp_path), "monitml_prediction_count", output="prediction") == 1
 
 
 def test_torn_and_foreign_files_are_passed_over(recorder, tmp_path):

@@ -75,14 +75,18 @@ def test_timers_are_histograms_in_seconds(tmp_path_factory, milliseconds):
 
 
 def test_the_next_worker_goes_on_where_a_dead_one_ended(directory):
+    used = set()
     for _ in range(3):
         pid = os.fork()
         if not pid:
             worker().update([metric("COUNTER", "hits", 1)], "predict")
             os._exit(0)
         os.waitpid(pid, 0)
+        with open(os.path.join(directory, "custom-000"), "rb") as stream:
+            used.add(stream.read(8))
     assert scrape(directory)["hits_total", PREDICT] == 3
     assert sorted(os.listdir(directory)) == ["custom-000", "slot-000"]
+    assert len(used) == 1, "series are not written anew by each worker"
 
 
 def test_a_counter_does_not_fall(directory):
