@@ -35,7 +35,7 @@ def figure(value: float, unit: str) -> str:
     if unit == "per_second":
         return f"{value:.3g}/s"
     if unit == "seconds":
-        return f"{value * 1000:.4g} ms" if abs(value) < 1 else f"{value:.4g} s"
+        return f"{value * 1000:.4g} ms" if 0 < abs(value) < 1 else f"{value:.4g} s"
     raise ValueError(f"no figure is written in the unit {unit}")
 
 

@@ -1,0 +1,538 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every alert and every recording rule, run by promtool over made-up series.
+
+A case says which series there are, and when which alerts must fire; at each such moment every
+other alert of the file must be silent. All series have one sample a second.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+from ansible_collections.monitml.stack.plugins.module_utils import _queries, _rules
+from ansible_collections.monitml.stack.plugins.module_utils._figures import (
+    figure,
+    figure_template,
+    promql_number,
+)
+from watching_stack import housing_deployment
+
+ID = 'namespace="seldon",deployment_name="housing",predictor_name="{0}",predictor_version="{1}"'
+GOOD, BAD = ID.format("good", "v1"), ID.format("bad", "v2")
+SECONDS = 700
+MONITOR = {
+    "name": "Watched",
+    "window_seconds": 30,
+    "min": None,
+    "max": None,
+    "min_samples": 5,
+    "for_seconds": 0,
+    "severity": "critical",
+    "predictors": [],
+}
+
+
+def steps(*parts: tuple[float, int]) -> str:
+    """A counter that grows by a rate for some seconds, then by the next, from zero on."""
+    text, value = [], 0.0
+    for rate, seconds in parts:
+        text.append(f"{value!r}+{rate!r}x{seconds - 1}")
+        value += rate * seconds
+    return " ".join(text)
+
+
+def flat(value: float | str, seconds: int = SECONDS) -> str:
+    return " ".join([value] * seconds) if isinstance(value, str) else f"{value!r}+0x{seconds}"
+
+
+def model(who: str, value: float = 500_000, rate: str | None = None, sums: str | None = None, **more) -> dict:
+    """The series of a model server that answers one prediction a second, always the same value."""
+    count = rate or steps((1, SECONDS))
+    labels = f'{{{who},output="price"}}'
+    sign, other = ("positive", "negative") if value >= 0 else ("negative", "positive")
+    instance = f'instance="{more.get("instance", who[-3:-1])}:1"'
+    total = sums or steps(*((abs(value) * r, s) for r, s in more.get("parts", ((1, SECONDS),))))
+    target = f'{{job="models",{instance},{who}}}'
+    families = {
+        f"up{target}": flat(1),
+        f'monitml_model_info{{job="models",{instance},{who}}}': flat(1),
+        f'monitml_prediction_count{{job="models",{instance},{labels[1:]}': count,
+        f'monitml_prediction_sum_total{{{who},output="price",sign="{sign}"}}': total,
+        f'monitml_prediction_sum_total{{{who},output="price",sign="{other}"}}': flat(0),
+        f"monitml_prediction_min{labels}": flat(value),
+        f"monitml_prediction_max{labels}": flat(value),
+        f'monitml_prediction_errors_total{{{who},reason="exception"}}': flat(0),
+        f"monitml_prediction_non_numeric_total{{{who}}}": flat(0),
+    }
+    return {**families, **gateway(who, more.get("parts", ((1, SECONDS),)))}
+
+
+def gateway(who: str, parts, code: str = "2", milliseconds: int = 10) -> dict:
+    """The gateway's series of one predictor's requests, all answered alike."""
+    counts = steps(*parts)
+    time = "envoy_cluster_upstream_rq_time"
+    bounds = {str(bound): counts if bound >= milliseconds else flat(0) for bound in (10, 100, 1000)}
+    return {
+        f'envoy_cluster_upstream_rq_xx{{{who},envoy_response_code_class="{code}"}}': counts,
+        **{f'{time}_bucket{{{who},le="{bound}"}}': text for bound, text in bounds.items()},
+        f'{time}_bucket{{{who},le="+Inf"}}': counts,
+        f"{time}_count{{{who}}}": counts,
+    }
+
+
+def stack() -> dict:
+    return {
+        'up{job="gateway",instance="gw"}': flat(1),
+        'up{job="node",instance="n"}': flat(1),
+        'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(50),
+        'node_filesystem_size_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(100),
+        'alertmanager_notifications_failed_total{integration="slack"}': flat(0),
+    }
+
+
+def healthy() -> dict:
+    """Split as declared: three requests a second to good, one to bad; both predict prices."""
+    three = ((3, SECONDS),)
+    return {
+        **model(GOOD, rate=steps(*three), parts=three, sums=steps((1_500_000, SECONDS))),
+        **model(BAD),
+        **stack(),
+    }
+
+
+def deployment_with(*monitors: dict) -> dict:
+    return housing_deployment(monitors=[{**MONITOR, **monitor} for monitor in monitors])
+
+
+def run(tmp_path, series: dict, expected: dict[int, set[str]], deployment=None, expressions=()):
+    """Holds a case: at each second exactly the expected (alert, predictor or "") are firing.
+
+    expressions: (second, PromQL, {labels as text: value}).
+    """
+    deployment = deployment or housing_deployment()
+    content = _rules.alert_rules(deployment)
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(content, width=10000))
+    tests = [
+        {"expr": expr, "eval_time": f"{at}s", "exp_samples": [
+            {"labels": labels, "value": value} for labels, value in samples.items()
+        ]}
+        for at, expr, samples in expressions
+    ]
+    for at, alerts in expected.items():
+        query = 'max by (alertname,predictor_name) (ALERTS{alertstate="firing"})'
+        labels = [
+            {k: v for k, v in (("alertname", name), ("predictor_name", who)) if v}
+            for name, who in (alert.split("/") if "/" in alert else (alert, "") for alert in alerts)
+        ]
+        texts = ["{" + ",".join(f'{k}="{v}"' for k, v in one.items()) + "}" for one in labels]
+        tests.append(
+            {"expr": query, "eval_time": f"{at}s", "exp_samples": [{"labels": t, "value": 1} for t in texts]}
+        )
+    case = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1s",
+        "tests": [
+            {
+                "interval": "1s",
+                "input_series": [{"series": name, "values": text} for name, text in series.items()],
+                "promql_expr_test": tests,
+            }
+        ],
+    }
+    promtool(tmp_path, case)
+
+
+def promtool(tmp_path, case: dict):
+    (tmp_path / "case.yml").write_text(yaml.safe_dump(case, width=10000))
+    command = ["promtool", "test", "rules", "case.yml"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+
+
+# -- nothing is wrong -----------------------------------------------------------------------------
+
+
+def test_nothing_fires_on_a_healthy_deployment(tmp_path):
+    run(tmp_path, healthy(), {at: set() for at in (1, 5, 40, 100, 400, 690)})
+
+
+# -- the mean of the predictions ------------------------------------------------------------------
+
+
+def test_bad_mean_fires_with_enough_samples_and_resolves_after_the_window(tmp_path):
+    parts = ((1, 20), (0, SECONDS - 20))
+    series = {
+        **healthy(),
+        **model(BAD, value=100, rate=steps(*parts), parts=parts),
+        # Without traffic there is no smallest prediction either.
+    }
+    low = "PredictionMeanTooLow/bad"
+    run(tmp_path, series, {4: set(), 6: {low}, 19: {low}, 45: {low}, 52: set(), 200: set()})
+
+
+def test_it_resolves_when_the_process_is_gone(tmp_path):
+    series = {**healthy(), **model(BAD, value=100)}
+    for name in list(series):
+        if BAD in name and "monitml_prediction" in name:
+            values = {"_sum_total": "0+100x19 stale", "_count": "0+1x19 stale"}
+            ending = next((v for k, v in values.items() if k in name), "0+0x19 stale")
+            series[name] = ending if "negative" not in name else "0+0x19 stale"
+        elif BAD in name and name.startswith("up"):
+            series[name] = "1+0x19 0+0x600"
+    fired = {"PredictionMeanTooLow/bad", "ModelServerDown/bad"}
+    run(tmp_path, series, {15: {"PredictionMeanTooLow/bad"}, 40: fired, 52: {"ModelServerDown/bad"}})
+
+
+def test_the_message_has_value_limit_and_samples(tmp_path):
+    series = {**healthy(), **model(BAD, value=484_713.5)}
+    deployment = deployment_with({"name": "Priced", "measure": "prediction_mean", "max": 1000, "predictors": ["bad"]})
+    labels = {
+        "namespace": "seldon",
+        "deployment_name": "housing",
+        "predictor_name": "bad",
+        "predictor_version": "v2",
+        "output": "price",
+        "monitor": "Priced",
+        "measure": "prediction_mean",
+        "severity": "critical",
+    }
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(_rules.alert_rules(deployment), width=10000))
+    annotations = {
+        "summary": "housing/bad v2: the average prediction (price) is 484,713.5, allowed is at most 1,000.",
+        "description": "The average prediction (price) of predictor bad, version v2, of housing is"
+        " 484,713.5 over the last 30 s; allowed is at most 1,000. Samples: 30.",
+        "value": "484,713.5",
+        "limit": "at most 1,000",
+        "samples": "30",
+        "link": "/user/?namespace=seldon&deployment=housing&predictor=bad",
+    }
+    case = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1s",
+        "tests": [
+            {
+                "interval": "1s",
+                "input_series": [{"series": name, "values": text} for name, text in series.items()],
+                "alert_rule_test": [
+                    {
+                        "eval_time": "60s",
+                        "alertname": "Priced",
+                        "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}],
+                    }
+                ],
+            }
+        ],
+    }
+    promtool(tmp_path, case)
+
+
+def test_not_a_number_is_no_verdict(tmp_path):
+    series = {**healthy(), **model(BAD, sums=flat("NaN"))}
+    monitors = [
+        {"name": "Low", "measure": "prediction_mean", "min": 100_000},
+        {"name": "High", "measure": "prediction_mean", "max": 600_000},
+        {"name": "Smallest", "measure": "prediction_min", "min": 100_000},
+        {"name": "Largest", "measure": "prediction_max", "max": 600_000},
+    ]
+    for bound in ("min", "max"):
+        series[f'monitml_prediction_{bound}{{{BAD},output="price"}}'] = flat("NaN")
+    run(tmp_path, series, {60: set()}, deployment_with(*monitors))
+
+
+@pytest.mark.parametrize(("limit", "fires"), [(-50, True), (-200, False)])
+def test_negative_predictions_have_a_mean(tmp_path, limit, fires):
+    monitor = {"name": "Low", "measure": "prediction_mean", "min": limit, "predictors": ["bad"]}
+    series = {**healthy(), **model(BAD, value=-100)}
+    run(tmp_path, series, {60: {"Low/bad"} if fires else set()}, deployment_with(monitor))
+
+
+def test_a_restarted_server_does_not_change_the_mean(tmp_path):
+    count, total = "0+1x40 0+1x600", "0+500000x40 0+500000x600"
+    series = {**healthy(), **model(BAD, rate=count, sums=total)}
+    monitor = {"name": "Off", "measure": "prediction_mean", "min": 499_999, "max": 500_001}
+    run(tmp_path, series, {at: set() for at in (39, 41, 45, 60)}, deployment_with(monitor))
+
+
+def test_replicas_are_weighted_by_their_predictions(tmp_path):
+    """Nine predictions of 100 on one replica, one of 1,000,100 on the other: the mean is 100,100."""
+    who = BAD + ',replica="1"'
+    series = {**healthy(), **model(BAD, value=100, rate=steps((9, SECONDS)), sums=steps((900, SECONDS)))}
+    series[f'monitml_prediction_count{{instance="x",{who},output="price"}}'] = steps((1, SECONDS))
+    series[f'monitml_prediction_sum_total{{instance="x",{who},output="price",sign="positive"}}'] = steps(
+        (1_000_100, SECONDS)
+    )
+    monitor = {"name": "Mean", "measure": "prediction_mean", "min": 0, "predictors": ["bad"]}
+    labels = f'{{__name__="monitml:monitor:value",{BAD},output="price",monitor="Mean",measure="prediction_mean"}}'
+    query = 'monitml:monitor:value{monitor="Mean"}'
+    run(tmp_path, series, {60: set()}, deployment_with(monitor), [(60, query, {labels: 100_100})])
+
+
+# -- every measure that a monitor can watch -------------------------------------------------------
+
+
+def slow(**_):
+    return gateway(BAD, ((1, SECONDS),), milliseconds=1000)
+
+
+def failing(**_):
+    return {
+        f'envoy_cluster_upstream_rq_xx{{{BAD},envoy_response_code_class="2"}}': steps((1, SECONDS)),
+        f'envoy_cluster_upstream_rq_xx{{{BAD},envoy_response_code_class="5"}}': steps((1, SECONDS)),
+    }
+
+
+def raising(**_):
+    name = f'monitml_prediction_errors_total{{{BAD},reason="exception"}}'
+    return {name: steps((1, SECONDS))}
+
+
+def valued(value):
+    return lambda: model(BAD, value=value)
+
+
+# measure -> (what breaks the limit, the limit, what is recorded of the broken predictor)
+BROKEN = {
+    "prediction_mean": (valued(100), {"min": 1000}, 100),
+    "prediction_min": (valued(100), {"min": 1000}, 100),
+    "prediction_max": (valued(9e6), {"max": 1e6}, 9e6),
+    "prediction_error_ratio": (raising, {"max": 0.1}, 0.5),
+    "error_ratio": (failing, {"max": 0.1}, 0.5),
+    "latency_p50_seconds": (slow, {"max": 0.5}, 0.55),
+    "latency_p90_seconds": (slow, {"max": 0.5}, 0.91),
+    "latency_p95_seconds": (slow, {"max": 0.5}, 0.955),
+    "latency_p99_seconds": (slow, {"max": 0.5}, 0.991),
+    "requests_per_second": (lambda: gateway(BAD, ((50, SECONDS),)), {"max": 40}, 50),
+    "traffic_deviation_ratio": (lambda: gateway(BAD, ((9, SECONDS),)), {"max": 0.3}, 0.5),
+}
+
+
+def test_every_measure_has_a_case():
+    assert set(BROKEN) == set(_queries.MONITORED)
+
+
+@pytest.mark.parametrize("measure", BROKEN)
+def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
+    breaks, limit, value = BROKEN[measure]
+    monitor = {"name": "Broken", "measure": measure, **limit, "predictors": ["bad"]}
+    lenient = {"name": "Lenient", "measure": measure, **{b: v * (0.001 if b == "min" else 1000) for b, v in limit.items()}}
+    patient = {**monitor, "name": "TooFew", "min_samples": 100_000}
+    later = {**monitor, "name": "Later", "for_seconds": 90}
+    output = ',output="price"' if measure in ("prediction_mean", "prediction_min", "prediction_max") else ""
+    labels = f'{{__name__="monitml:monitor:value",{BAD}{output},monitor="Broken",measure="{measure}"}}'
+    query = 'monitml:monitor:value{monitor="Broken"}'
+    run(
+        tmp_path,
+        {**healthy(), **breaks()},
+        {60: {"Broken/bad"}, 180: {"Broken/bad", "Later/bad"}},
+        deployment_with(monitor, lenient, patient, later),
+        [(60, query, {labels: value})],
+    )
+
+
+def test_extremes_look_back_as_far_as_the_window(tmp_path):
+    series = {**healthy()}
+    series[f'monitml_prediction_min{{{BAD},output="price"}}'] = "5+0x20 500000+0x600"
+    monitors = [
+        {"name": "Short", "measure": "prediction_min", "min": 10, "window_seconds": 10},
+        {"name": "Long", "measure": "prediction_min", "min": 10, "window_seconds": 90},
+    ]
+    run(
+        tmp_path,
+        series,
+        {15: {"Short/bad", "Long/bad"}, 60: {"Long/bad"}, 90: set()},
+        deployment_with(*monitors),
+    )
+
+
+# -- the alerts that everyone gets ----------------------------------------------------------------
+
+
+def changed(changes: dict) -> dict:
+    series = {**healthy(), **changes}
+    return {name: text for name, text in series.items() if text is not None}
+
+
+def of(series: dict, *parts: str) -> str:
+    return next(name for name in series if all(part in name for part in parts))
+
+
+UP_BAD = of(healthy(), "up{", "bad")
+COUNT_BAD = of(healthy(), "monitml_prediction_count", "bad")
+RQ_BAD = of(healthy(), "rq_xx", "bad")
+WRONG = ID.format("bad", "v9")
+UP_GATEWAY = 'up{job="gateway",instance="gw"}'
+OPERATIONAL = {
+    "server down": ({UP_BAD: "1+0x30 0+0x300"}, {35: set(), 60: {"ModelServerDown/bad"}}),
+    "server without series": (
+        {COUNT_BAD: "0+1x20 stale"},
+        {25: set(), 60: {"SeriesMissing/bad"}},
+    ),
+    "server not scraped": (
+        {UP_BAD: None, COUNT_BAD: None},
+        {5: set(), 30: {"SeriesMissing/bad"}},
+    ),
+    "wrong version at the gateway": (
+        gateway(WRONG, ((1, SECONDS),)),
+        {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "wrong version in the model": (
+        {f"monitml_model_info{{{WRONG}}}": flat(1)},
+        {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "replaced version": (
+        gateway(WRONG, ((1, 15), (0, SECONDS))),
+        {10: set(), 30: set(), 60: set()},
+    ),
+    "no traffic": (
+        {RQ_BAD: steps((1, 30), (0, SECONDS))},
+        {200: set(), 360: {"NoTraffic/bad"}},
+    ),
+    "never any traffic": ({RQ_BAD: flat(0)}, {690: set()}),
+    "gateway down": ({UP_GATEWAY: "1+0x30 0+0x300"}, {35: set(), 60: {"GatewayDown"}}),
+    "gateway not scraped": ({UP_GATEWAY: None}, {30: {"GatewayDown"}}),
+    "exporter down": ({'up{job="node",instance="n"}': flat(0)}, {5: set(), 30: {"TargetDown"}}),
+    "disk full": (
+        {'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(5)},
+        {30: set(), 100: {"DiskFull"}},
+    ),
+    "messages fail": (
+        {'alertmanager_notifications_failed_total{integration="slack"}': steps((0, 20), (1, 5), (0, SECONDS))},
+        {10: set(), 30: {"AlertsNotDelivered"}, 400: set()},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPERATIONAL)
+def test_operational_alerts(tmp_path, case):
+    changes, expected = OPERATIONAL[case]
+    quiet = deployment_with()
+    run(tmp_path, changed(changes), expected, quiet)
+
+
+def test_every_alert_has_a_case():
+    alerts = {rule["alert"] for group in _rules.alert_rules(deployment_with())["groups"] for rule in group["rules"] if "alert" in rule}
+    tried = {alert.split("/")[0] for _changes, moments in OPERATIONAL.values() for at in moments.values() for alert in at}
+    assert alerts == tried
+
+
+# -- recorded series ------------------------------------------------------------------------------
+
+
+def test_the_first_failures_count_though_their_series_was_not_there_before(tmp_path):
+    """Envoy shows a status class from its first answer on; what it starts with must not be lost."""
+    fives = f'envoy_cluster_upstream_rq_xx{{{BAD},envoy_response_code_class="5"}}'
+    series = {**healthy(), fives: "_x40 20+0x600"}
+    monitor = {"name": "Failures", "measure": "error_ratio", "max": 0.3}
+    run(tmp_path, series, {38: set(), 42: {"Failures/bad"}}, deployment_with(monitor))
+
+
+def test_an_unread_gateway_is_no_restarted_one(tmp_path):
+    """After a failed scrape the old totals must not look like new answers."""
+    series = healthy()
+    for name, text in list(series.items()):
+        if "rq_xx" in name:
+            rate = "3" if "good" in name else "1"
+            series[name] = f"100000+{rate}x39 stale _x4 100200+{rate}x600"
+    series[UP_GATEWAY] = "1+0x39 0+0x4 1+0x600"
+    monitor = {"name": "Rush", "measure": "requests_per_second", "max": 50}
+    run(tmp_path, series, {at: set() for at in (45, 46, 50, 60)}, deployment_with(monitor))
+
+
+def test_declared_split_limit_and_samples_are_recorded(tmp_path):
+    monitor = {"name": "Mean", "measure": "prediction_mean", "min": 0, "max": 1e6}
+    extra = 'monitor="Mean",measure="prediction_mean"'
+    own = 'namespace="seldon",deployment_name="housing"'
+    split = {
+        f'{{__name__="monitml:traffic_declared:ratio",{GOOD},shadow="false"}}': 0.75,
+        f'{{__name__="monitml:traffic_declared:ratio",{BAD},shadow="false"}}': 0.25,
+    }
+    limits = {
+        f'{{__name__="monitml:monitor:limit",{own},{extra},bound="min"}}': 0,
+        f'{{__name__="monitml:monitor:limit",{own},{extra},bound="max"}}': 1e6,
+    }
+    samples = {f'{{__name__="monitml:monitor:samples",{BAD},output="price",{extra}}}': 30}
+    expressions = [
+        (60, "monitml:traffic_declared:ratio", split),
+        (60, "monitml:monitor:limit", limits),
+        (60, 'monitml:monitor:samples{predictor_name="bad"}', samples),
+    ]
+    run(tmp_path, healthy(), {60: set()}, deployment_with(monitor), expressions)
+
+
+def test_a_changed_split_is_not_judged_by_the_requests_before_it(tmp_path):
+    """Right after 75/25 became 0/100 the window still holds the old split."""
+    declared = "monitml:traffic_declared:ratio"
+    responses = "monitml:gateway_responses:total"
+    series = {
+        f'{declared}{{{GOOD},shadow="false"}}': "0.75+0x99 0+0x200",
+        f'{declared}{{{BAD},shadow="false"}}': "0.25+0x99 1+0x200",
+        f'{responses}{{{GOOD},code_class="2"}}': steps((3, 100), (0, 200)),
+        f'{responses}{{{BAD},code_class="2"}}': steps((1, 100), (4, 200)),
+    }
+    query = _queries.value_query("traffic_deviation_ratio", "local", _queries.Scope.of(housing_deployment()), 30)
+    both = {f"{{{GOOD}}}": 0, f"{{{BAD}}}": 0}
+    tests = [
+        {"expr": query, "eval_time": f"{at}s", "exp_samples": [{"labels": k, "value": v} for k, v in found.items()]}
+        for at, found in ((90, both), (102, {}), (130, {}), (145, both))
+    ]
+    case = {
+        "evaluation_interval": "1s",
+        "tests": [
+            {
+                "interval": "1s",
+                "input_series": [{"series": name, "values": text} for name, text in series.items()],
+                "promql_expr_test": tests,
+            }
+        ],
+    }
+    promtool(tmp_path, case)
+
+
+def test_shadows_are_no_part_of_the_split(tmp_path):
+    predictors = [
+        {"name": "good", "version": "v1", "model": "housing", "traffic": 100},
+        {"name": "bad", "version": "v2", "model": "housing_bad", "traffic": 0, "shadow": True},
+    ]
+    monitors = [{**MONITOR, "name": "Off", "measure": "traffic_deviation_ratio", "max": 0.01}]
+    deployment = housing_deployment(predictors=predictors, monitors=monitors)
+    run(tmp_path, healthy(), {60: set(), 650: set()}, deployment)
+
+
+@pytest.mark.parametrize("target", ["local", "kubernetes", "eks"])
+def test_promtool_accepts_the_rules_of_every_target(tmp_path, target):
+    monitors = [
+        {"name": f"Watch{index}", "measure": measure, "min": -1e9, "max": 1e9}
+        for index, measure in enumerate(_queries.MONITORED)
+    ]
+    content = _rules.alert_rules(deployment_with(*monitors), target)
+    (tmp_path / "rules.yml").write_text(json.dumps(content))
+    result = subprocess.run(
+        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", "rules.yml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_prometheus_writes_figures_as_we_do(tmp_path):
+    """Limits are written when the rules are made, values when they fire: alike, to be compared."""
+    values = {
+        "value": [0, 1, -1, 0.02345, 100, 999.4, 1000, 1234.5, 484_713.5, 540_088, 1_234_567.8, -98_765.4, 1e9],
+        "count": [0, 5, 12, 999, 1000, 123_456],
+        "ratio": [0, 0.01, 0.125, 0.3333, 1],
+        "seconds": [0, 0.0123, 0.5, 0.955, 1, 12.5],
+        "per_second": [0, 0.123, 12, 456.7],
+    }
+    rules, tests = [], []
+    for unit, figures in values.items():
+        for number, value in enumerate(figures):
+            name = f"{unit.title().replace('_', '')}{number}"
+            annotations = {"value": figure_template(unit)}
+            rules.append({"alert": name, "expr": f"vector({promql_number(value)})", "annotations": annotations})
+            expected = {"exp_annotations": {"value": figure(value, unit)}}
+            tests.append({"alertname": name, "eval_time": "1m", "exp_alerts": [expected]})
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "figures", "rules": rules}]}))
+    promtool(tmp_path, {"rule_files": ["rules.yml"], "tests": [{"interval": "1m", "alert_rule_test": tests}]})

@@ -1,0 +1,395 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Real Prometheus, Alertmanager and inbox around models and a gateway that only pretend.
+
+The pretenders expose the very series of the real ones: the models through the instrumentation
+itself, the gateway in Envoy's text format, a class of status codes shown only from its first
+answer on, as Envoy does. Everything listens on free loopback ports and ends with the stack.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import yaml
+from ansible_collections.monitml.stack.plugins.module_utils import (
+    _board,
+    _deployment,
+    _local,
+    _message_config,
+    _rules,
+    _scrape_config,
+)
+from ansible_collections.monitml.stack.plugins.module_utils import _prediction_metrics as metrics
+
+ROOT = Path(__file__).resolve().parents[3]
+HOST = "127.0.0.1"
+BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+PRICE_BOUNDS = tuple(float(price) for price in (1e3, 5e4, *range(100_000, 1_000_001, 50_000), 1.5e6, 2e6))
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return sock.getsockname()[1]
+
+
+def housing_deployment(**changes) -> dict:
+    """The default description, completed as deployment_info does it, on free ports."""
+    defaults = yaml.safe_load((ROOT / "roles/monitml/defaults/main.yml").read_text())
+    spec = yaml.safe_load((ROOT / "roles/monitml/meta/argument_specs.yml").read_text())
+    options = spec["argument_specs"]["main"]["options"]["monitml_deployment"]["options"]
+    description = {**defaults["monitml_deployment"], **changes}
+    for part in ("predictors", "monitors"):
+        known = {name: entry.get("default") for name, entry in options[part]["options"].items()}
+        description[part] = [{**known, **entry} for entry in description[part]]
+    deployment = _deployment.complete(description, 9000)
+    for predictor in deployment["predictors"]:
+        for server in predictor["servers"]:
+            server["metrics_port"] = free_port()
+    return deployment
+
+
+class Exposer:
+    """Serves what text() returns on one port until it is stopped."""
+
+    def __init__(self, port: int, path: str, text):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                found = self.path == path
+                body = text().encode() if found else b""
+                self.send_response(200 if found else 404)
+                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format, *args):
+                pass
+
+        self.server = ThreadingHTTPServer((HOST, port), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class PretendModel:
+    """A model server that predicts what it is told, and counts as the real ones do."""
+
+    def __init__(self, deployment: dict, predictor: dict, server: dict, directory: Path):
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        name, _, tag = predictor["image"].rpartition(":")
+        self.labels = {
+            "deployment_name": deployment["name"],
+            "predictor_name": predictor["name"],
+            "predictor_version": predictor["version"],
+            "model_name": predictor["name"],
+            "model_image": name,
+            "model_version": tag,
+        }
+        self.layout = metrics.Layout([("price", PRICE_BOUNDS)], declared=True)
+        self.slot = metrics.Slot(str(directory), self.layout)
+        self.lock = threading.Lock()
+        self.started = time.time()
+        self.silent = False
+        self.port = server["metrics_port"]
+        self.exposer = Exposer(self.port, "/metrics", self.text)
+
+    def text(self) -> str:
+        with self.lock:
+            seconds = time.time() - self.started
+            shown = "" if self.silent else metrics.render(str(self.directory), self.layout, labels=self.labels)
+            return shown + "".join(
+                metrics.exposition(name, [("", {}, value)], self.labels)
+                for name, value in (
+                    (metrics.PROCESS_CPU, 0.05 * seconds + 0.3),
+                    (metrics.PROCESS_MEMORY, 190e6 + 5e6 * random.random()),
+                    (metrics.PROCESS_START, self.started),
+                )
+            )
+
+    def predict(self, value: float):
+        with self.lock:
+            self.slot.add_value(0, value, int(time.monotonic()))
+            self.slot.publish()
+
+    def fail(self, reason: str = "exception"):
+        with self.lock:
+            self.slot.add_error(reason)
+            self.slot.publish()
+
+    def stop(self):
+        self.exposer.stop()
+        self.slot.close()
+
+
+class PretendGateway:
+    """Envoy's statistics of requests that were never sent."""
+
+    def __init__(self, port: int):
+        self.answers: dict[tuple[str, str], int] = {}
+        self.buckets: dict[str, list[int]] = {}
+        self.sums: dict[str, float] = {}
+        self.lock = threading.Lock()
+        self.port = port
+        self.exposer = Exposer(port, "/stats/prometheus", self.text)
+
+    def answer(self, cluster: str, code: int, milliseconds: float):
+        with self.lock:
+            key = (cluster, str(code // 100))
+            self.answers[key] = self.answers.get(key, 0) + 1
+            buckets = self.buckets.setdefault(cluster, [0] * (len(BOUNDS_MS) + 1))
+            for index, bound in enumerate((*BOUNDS_MS, float("inf"))):
+                buckets[index] += milliseconds <= bound
+            self.sums[cluster] = self.sums.get(cluster, 0) + milliseconds
+
+    def text(self) -> str:
+        with self.lock:
+            lines = ["# TYPE envoy_cluster_upstream_rq_xx counter"]
+            lines += [
+                f'envoy_cluster_upstream_rq_xx{{envoy_response_code_class="{code}",'
+                f'envoy_cluster_name="{cluster}"}} {count}'
+                for (cluster, code), count in self.answers.items()
+            ]
+            name = "envoy_cluster_upstream_rq_time"
+            lines.append(f"# TYPE {name} histogram")
+            for cluster, buckets in self.buckets.items():
+                label = f'envoy_cluster_name="{cluster}"'
+                for bound, count in zip((*BOUNDS_MS, "+Inf"), buckets):
+                    lines.append(f'{name}_bucket{{{label},le="{bound}"}} {count}')
+                lines.append(f"{name}_sum{{{label}}} {self.sums[cluster]}")
+                lines.append(f"{name}_count{{{label}}} {buckets[-1]}")
+            lines.append("# TYPE envoy_server_live gauge\nenvoy_server_live{} 1")
+            return "\n".join(lines) + "\n"
+
+    def stop(self):
+        self.exposer.stop()
+
+
+class WatchingStack:
+    """Everything that watches, started on free ports in a directory of its own."""
+
+    def __init__(self, directory: Path, deployment: dict | None = None, **settings):
+        self.directory = directory
+        self.deployment = deployment or housing_deployment()
+        names = ("prometheus", "alertmanager", "gateway_admin", "inbox", "node_exporter")
+        self.settings = {
+            "listen_address": HOST,
+            **{f"{name}_port": free_port() for name in names},
+            "scrape_interval": "500ms",
+            "stack_scrape_interval": "1s",
+            "evaluation_interval": "500ms",
+            "rule_files": [str(directory / "rules.yml")],
+            **settings,
+        }
+        self.models: dict[str, list[PretendModel]] = {}
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.gateway: PretendGateway | None = None
+        self._traffic: threading.Thread | None = None
+        self._stop_traffic = threading.Event()
+
+    # -- life
+
+    def start(self) -> WatchingStack:
+        for predictor in self.deployment["predictors"]:
+            self.models[predictor["name"]] = [
+                PretendModel(
+                    self.deployment,
+                    predictor,
+                    server,
+                    self.directory / f"slots-{predictor['name']}-{server['index']}",
+                )
+                for server in predictor["servers"]
+            ]
+        self.gateway = PretendGateway(self.settings["gateway_admin_port"])
+        self.write_configuration()
+        self._start_processes()
+        self.wait(lambda: self.values('up{job="models"} == 1'), "models to be scraped")
+        return self
+
+    def write_configuration(self):
+        webhook = f"http://{HOST}:{self.settings['inbox_port']}/services/local/monitml/inbox"
+        self._write("slack_url", webhook + "\n")
+        self._write_yaml("rules.yml", _rules.alert_rules(self.deployment))
+        self._write_yaml(
+            "prometheus.yml", _scrape_config.prometheus_config(self.deployment, self.settings)
+        )
+        self._write_yaml(
+            "alertmanager.yml",
+            _message_config.alertmanager_config(
+                {
+                    "slack_url_file": str(self.directory / "slack_url"),
+                    "group_wait": "0s",
+                    "group_interval": "1s",
+                    "repeat_interval": "4h",
+                    "severities": ["critical", "warning"],
+                }
+            ),
+        )
+        assets = self.directory / "board"
+        assets.mkdir(exist_ok=True)
+        for file in (ROOT / "files/board").iterdir():
+            (assets / file.name).write_bytes(file.read_bytes())
+        definition = yaml.safe_load((ROOT / "files/dashboards/canary.yml").read_text())
+        inbox = f"http://{HOST}:{self.settings['inbox_port']}/"
+        content = _board.board(definition, "local", f"http://{HOST}:8004", inbox)
+        (assets / "board.json").write_text(json.dumps(content))
+
+    def _write(self, name: str, text: str):
+        (self.directory / name).write_text(text)
+
+    def _write_yaml(self, name: str, content: dict):
+        self._write(name, yaml.safe_dump(content, sort_keys=False, width=10000))
+
+    def _start_processes(self):
+        at, ports = self.directory, self.settings
+        (at / "inbox").mkdir(exist_ok=True)
+        self._run(
+            "inbox",
+            [sys.executable, str(ROOT / "roles/analytics/files/inbox.py"), "--directory", str(at / "inbox")]
+            + ["--port", str(ports["inbox_port"])],
+        )
+        self._run(
+            "alertmanager",
+            ["prometheus-alertmanager", f"--config.file={at}/alertmanager.yml"]
+            + [f"--storage.path={at}/alertmanager", "--cluster.listen-address="]
+            + [f"--web.listen-address={HOST}:{ports['alertmanager_port']}"],
+        )
+        self._run(
+            "node_exporter",
+            ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.filesystem"]
+            + ["--collector.filesystem.fs-types-exclude=^(proc|sysfs|tmpfs|devtmpfs|cgroup2?|mqueue)$"]
+            + [f"--web.listen-address={HOST}:{ports['node_exporter_port']}"],
+        )
+        self._run(
+            "prometheus",
+            ["prometheus", f"--config.file={at}/prometheus.yml", f"--storage.tsdb.path={at}/data"]
+            + [f"--web.user-assets={at}/board", "--web.enable-lifecycle"]
+            + [f"--web.external-url={self.url}", f"--web.listen-address={HOST}:{ports['prometheus_port']}"],
+        )
+
+    def _run(self, name: str, command: list[str]):
+        with (self.directory / f"{name}.log").open("w") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def stop(self):
+        self.stop_traffic()
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for server in [model for models in self.models.values() for model in models] + [self.gateway]:
+            if server is not None:
+                server.stop()
+
+    # -- requests
+
+    def request(self, predictor: str, value: float | None, milliseconds: float = 12.0, code: int = 200):
+        """One request that the predictor answered; value None: it failed."""
+        described = next(p for p in self.deployment["predictors"] if p["name"] == predictor)
+        model = random.choice(self.models[predictor])
+        model.fail() if value is None else model.predict(value)
+        cluster = _local.cluster_name(self.deployment, described)
+        self.gateway.answer(cluster, 500 if value is None else code, milliseconds)
+
+    def start_traffic(self, per_second: float = 40, good=lambda: random.lognormvariate(13.1, 0.45)):
+        """Requests in the background, split as declared; good answers prices, bad answers 100."""
+        answers = {"good": good, "bad": lambda: 100.0}
+        self._stop_traffic.clear()
+
+        def run():
+            while not self._stop_traffic.wait(1 / per_second):
+                live = [p for p in self.deployment["predictors"] if p["traffic"]]
+                chosen = random.choices(live, [p["traffic"] for p in live])[0]
+                wait = random.lognormvariate(2.6, 0.5)
+                self.request(chosen["name"], answers.get(chosen["name"], good)(), wait)
+
+        self._traffic = threading.Thread(target=run, daemon=True)
+        self._traffic.start()
+
+    def stop_traffic(self):
+        self._stop_traffic.set()
+        if self._traffic:
+            self._traffic.join()
+            self._traffic = None
+
+    # -- what there is to see
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.settings['prometheus_port']}"
+
+    @property
+    def inbox_url(self) -> str:
+        return f"http://{HOST}:{self.settings['inbox_port']}"
+
+    def get(self, url: str) -> dict:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)
+
+    def query(self, expression: str) -> list[dict]:
+        """The instant vector of an expression."""
+        query = urllib.parse.urlencode({"query": expression})
+        return self.get(f"{self.url}/api/v1/query?{query}")["data"]["result"]
+
+    def values(self, expression: str) -> list[float]:
+        try:
+            return [float(sample["value"][1]) for sample in self.query(expression)]
+        except OSError:
+            return []
+
+    def alerts(self) -> list[dict]:
+        alerts = self.get(f"{self.url}/api/v1/alerts")["data"]["alerts"]
+        return [alert for alert in alerts if alert["state"] == "firing"]
+
+    def messages(self) -> list[dict]:
+        """Attachments of the inbox's messages, with the moment each came."""
+        messages = self.get(f"{self.inbox_url}/api/messages")["messages"]
+        return [
+            {"received_at": message["received_at"], **attachment}
+            for message in messages
+            for attachment in message["payload"]["attachments"]
+        ]
+
+    def reload(self):
+        """Writes the configuration again, as it follows from the deployment now, and has it read."""
+        self.write_configuration()
+        request = urllib.request.Request(f"{self.url}/-/reload", method="POST")
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    def wait(self, condition, what: str, seconds: float = START_SECONDS):
+        """The first true result of a condition; AssertionError with the logs when time is up."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                found = condition()
+            except OSError:
+                found = None
+            if found:
+                return found
+            time.sleep(0.1)
+        logs = "\n".join(
+            f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.directory.glob("*.log"))
+        )
+        raise AssertionError(f"waited {seconds} s for {what}\n{logs}")
