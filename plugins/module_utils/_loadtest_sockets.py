@@ -99,12 +99,13 @@ def find_address(target, timeout, context=None, server_name=None):
         raise LoadTestError(
             "the host %s cannot be resolved (%s); check the name in url." % (target.host, err)
         )
-    problem = None
+    problem, connected = None, False
     for family, _type, _proto, _name, address in found:
         try:
             with socket.socket(family, socket.SOCK_STREAM) as sock:
                 sock.settimeout(timeout)
                 sock.connect(address)
+                connected = True
                 if context is not None:
                     with context.wrap_socket(sock, server_hostname=server_name or target.host):
                         pass
@@ -120,6 +121,11 @@ def find_address(target, timeout, context=None, server_name=None):
                 % (target.authority, err.reason or err)
             )
         except OSError as err:
+            if connected:
+                raise LoadTestError(
+                    "%s takes connections but does not speak TLS (%s); check whether the url must begin with http://."
+                    % (target.authority, err)
+                )
             problem = err
     raise LoadTestError(_unreachable(target, problem, timeout))
 
