@@ -64,8 +64,8 @@ class Belongings:
         self.marks = marks(stack, cluster_name)
 
     def all(self) -> list[dict[str, Any]]:
-        """[{service, type, id, name, mark}]; empty when nothing is left."""
-        return [
+        """[{service, type, id, name, mark, line}]; empty when nothing is left."""
+        found = [
             *self.eks(),
             *self.balancers(),
             *self.autoscaling(),
@@ -73,6 +73,10 @@ class Belongings:
             *self.iam(),
             *self.logs(),
         ]
+        for entry in found:
+            words = (entry["service"], entry["type"], entry["id"], entry["name"])
+            entry["line"] = " ".join(word for word in words if word)
+        return found
 
     def entry(self, service: str, kind: str, identity: str, tags: dict, mark: str) -> dict:
         name = tags.get("Name", "")
@@ -102,6 +106,7 @@ class Belongings:
                     if state in dead:
                         continue
                     entry = self.entry("ec2", kind, item[identity], tags_of(item), f"{mark}={value}")
+                    entry["name"] = item.get("LaunchTemplateName") or entry["name"]
                     found.setdefault(item[identity], {**entry, "state": state or item.get("Status")})
                     found[item[identity]]["part"] = tags_of(item).get(PART_TAG)
         return list(found.values())
@@ -165,10 +170,12 @@ class Belongings:
         return found
 
     def logs(self) -> list[dict]:
-        """Log groups of the control plane, which EKS makes without tags."""
+        """Log groups of the control plane; without tags where EKS made them by itself."""
         prefix = f"/aws/eks/{self.cluster_name}/"
-        groups = self.api_of("logs").pages(
-            "describe_log_groups", "logGroups", logGroupNamePrefix=prefix
-        )
-        mark = f"named {prefix}"
-        return [self.entry("logs", "log group", one["logGroupName"], {}, mark) for one in groups]
+        api, found = self.api_of("logs"), []
+        for group in api.pages("describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
+            arn = group["arn"].removesuffix(":*")
+            tags = api.call("list_tags_for_resource", resourceArn=arn)["tags"]
+            mark = marked(tags, self.marks) or f"named {prefix}"
+            found.append(self.entry("logs", "log group", group["logGroupName"], tags, mark))
+        return found

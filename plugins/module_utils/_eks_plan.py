@@ -246,13 +246,14 @@ class Planner:
     def plan_nodegroups(self, alive: bool) -> None:
         renewed = {item["name"] for item in self.items if item["step"] == "launch_templates"}
         for group in self.description["nodegroups"]:
-            given = {key: value for key, value in group.items() if key != "launch_template_data"}
+            given = {key: value for key, value in group.items() if not key.startswith("launch_template")}
             name = group["launch_template_data"]["name"]
             template = kinds.LaunchTemplate(self.api_of("ec2"), {"name": name}).fetch()
             version = str(template["DefaultVersionNumber"]) if template else NEW
             if template and group["name"] in renewed:
                 version = str(template["LatestVersionNumber"] + 1)
             given["launch_template"] = {"name": name, "version": version}
+            group["launch_template_version"] = version
             given["node_role_arn"] = self.role_arn(given.pop("role"))
             given["subnet_ids"] = self.network.get("private_subnet_ids") or [NEW]
             args = ("nodegroups", kinds.Nodegroup, options.NODEGROUP, group["name"], given, alive)

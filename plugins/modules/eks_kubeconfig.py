@@ -64,6 +64,11 @@ path:
   returned: success
   type: str
   sample: /home/founder/.kube/training-eks.yml
+endpoint:
+  description: Address of the Kubernetes API.
+  returned: when O(state=present)
+  type: str
+  sample: https://EXAMPLE.gr7.us-east-2.eks.amazonaws.com
 context:
   description: Name of the context in it.
   returned: when O(state=present)
@@ -131,7 +136,12 @@ def present(module: AnsibleAWSModule, path: str) -> dict:
         "before_header": f"{path} ({mode and oct(mode)})",
         "after_header": f"{path} ({oct(MODE)})",
     }
-    return {"changed": changed, "context": wanted["current-context"], "diff": diff}
+    return {
+        "changed": changed,
+        "context": wanted["current-context"],
+        "endpoint": cluster["endpoint"],
+        "diff": diff,
+    }
 
 
 def absent(module: AnsibleAWSModule, path: str) -> dict:

@@ -28,10 +28,10 @@ options:
       - Name of the cluster.
     type: str
     required: true
-  description:
+  inputs:
     description:
-      - What the stack should be, as the role M(monitml.stack.eks#role) puts it together. No plan
-        is made without it.
+      - What the stack should be; the variables of the role P(monitml.stack.eks#role) without their prefix.
+        No plan is made without it.
     type: dict
   belongings_listed:
     description:
@@ -69,9 +69,14 @@ caller_arn:
   returned: success
   type: str
   sample: arn:aws:iam::123456789012:user/founder
+description:
+  description: The options that the modules of each step are given, completed.
+  returned: when O(inputs) is given
+  type: dict
+  sample: {stack: training-eks, cluster: {name: training-eks, version: "1.35"}, nodegroups: []}
 plan:
   description: What would be done, in order.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: list
   elements: dict
   sample:
@@ -81,40 +86,40 @@ plan:
       changes: {labels: {before: {}, after: {workload: serving}}}
 steps:
   description: Names of what each step would touch; an empty list is a step with nothing to do.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: dict
   sample: {network: [], nodegroups: [worker-group-1]}
 conflicts:
   description: Why the description cannot be carried out, each a sentence.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: list
   elements: str
   sample: []
 health:
   description: What AWS says is wrong with parts of the stack that need no change.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: list
   elements: str
   sample: []
 billable:
   description: What would make the bill larger.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: list
   elements: str
   sample: [a NAT gateway]
 cost:
-  description: Estimated cost of the description, at list prices of us-east-2.
-  returned: when O(description) is given
+  description: Estimated cost of the whole stack, at list prices of us-east-2.
+  returned: when O(inputs) is given
   type: dict
   sample: {hourly_usd: 0.556, monthly_usd: 406, lines: ["EKS control plane: 0.100 USD an hour"], unknown: []}
 network:
   description: Ids of the network; null for what is not there.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: dict
   sample: {vpc_id: vpc-0123}
 roles:
   description: IAM roles with their ARN, trust policy and policies.
-  returned: when O(description) is given
+  returned: when O(inputs) is given
   type: list
   elements: dict
   sample: [{name: training-eks-node, arn: "arn:aws:iam::123456789012:role/training-eks-node"}]
@@ -131,6 +136,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.monitml.stack.plugins.module_utils import _eks
 from ansible_collections.monitml.stack.plugins.module_utils._eks_belongings import Belongings
 from ansible_collections.monitml.stack.plugins.module_utils._eks_cost import estimate
+from ansible_collections.monitml.stack.plugins.module_utils._eks_description import describe
 from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
 from ansible_collections.monitml.stack.plugins.module_utils._eks_plan import Planner
 from ansible_collections.monitml.stack.plugins.module_utils._eks_validation import (
@@ -154,25 +160,27 @@ def known_regions() -> list:
     ]
 
 
-def check_offline(module: AnsibleAWSModule) -> None:
-    """Fails with every problem of the description at once, before the first call."""
+def check_offline(module: AnsibleAWSModule) -> dict | None:
+    """The description, or None without inputs; fails with all problems before the first call."""
     wrong = [region_problem(module.region, known_regions())]
-    if module.params["description"]:
-        wrong += problems(module.params["description"])
+    description = None
+    if module.params["inputs"]:
+        description = describe(module.params["inputs"])
+        wrong += problems(description)
     wrong = [sentence for sentence in wrong if sentence]
     if wrong:
         module.fail_json(msg=" ".join(wrong), problems=wrong)
+    return description
 
 
 def main() -> None:
     options = {
         "stack": {"type": "str", "required": True},
         "cluster_name": {"type": "str", "required": True},
-        "description": {"type": "dict"},
+        "inputs": {"type": "dict"},
         "belongings_listed": {"type": "bool", "default": False},
     }
     module = AnsibleAWSModule(argument_spec=options, supports_check_mode=True)
-    check_offline(module)
     apis = {}
 
     def api_of(service: str) -> _eks.Api:
@@ -182,12 +190,13 @@ def main() -> None:
 
     found = {}
     try:
+        description = check_offline(module)
         caller = api_of("sts").call("get_caller_identity")
         identity = {"account_id": caller["Account"], "partition": caller["Arn"].split(":")[1]}
-        description = module.params["description"]
         if description:
             found = Planner(api_of, description, identity).plan()
             found["cost"] = estimate(description)
+            found["description"] = description
         if module.params["belongings_listed"]:
             names = (module.params["stack"], module.params["cluster_name"])
             found["belongings"] = Belongings(api_of, *names).all()
