@@ -162,6 +162,7 @@ def test_systemd_itself_sees_what_was_given():
         pytest.skip("systemd --test does not work here: " + done.stderr[-200:])
     shown = re.findall(r"^\s*Environment: (V\d+)=(.*)$", done.stdout, re.M)
     assert dict(shown) == awkward
-    # It prints shell words, with \$\$ for what stays $$ until the program gets one $ for it.
+    # It prints shell words: a tab as \t, and \$\$ for what stays $$ until the program gets one $.
     (line,) = re.findall(r"^\s*Command Line: (.*)$", done.stdout, re.M)
-    assert [one.replace("\\$", "$").replace("$$", "$") for one in shlex.split(line)][1:] == AWKWARD
+    words = [one.replace("\\t", "\t").replace("\\$", "$") for one in shlex.split(line)]
+    assert [one.replace("$$", "$") for one in words][1:] == AWKWARD
