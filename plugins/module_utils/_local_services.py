@@ -83,6 +83,7 @@ class LocalServices:
             + [self._removal(path) for name in dropped for path in backend.own_files(name)[:1]],
         }
         if changed and not check:
+            backend.require()
             self._write_record(record, set(touched) | stale, account)
             self._replace(rewritten, files, dropped, account)
             backend.apply(actions, stale)

@@ -209,6 +209,15 @@ class Supervisor:
         for name in names:
             self._sweep(name)
 
+    def require(self):
+        """Raises ServiceError where services could not be started, before anything changes."""
+        program = self.instance.supervisor_path + "/supervisord"
+        if not os.access(program, os.X_OK):
+            raise units.ServiceError(
+                "supervisord was not found at %s; install the package supervisor into a virtual environment "
+                "and give its bin directory as supervisor_path." % program
+            )
+
     def apply(self, actions, stale):
         """Has supervisord read the files, which are in place, and starts what has to be started.
 
@@ -322,12 +331,6 @@ class Supervisor:
         Returns False where its watchdog did so first, from files that may have been older.
         """
         instance = self.instance
-        program = instance.supervisor_path + "/supervisord"
-        if not os.access(program, os.X_OK):
-            raise units.ServiceError(
-                "supervisord was not found at %s; install the package supervisor into a virtual environment "
-                "and give its bin directory as supervisor_path." % program
-            )
         # One that was killed a moment ago may be about to be started by its watchdog.
         if agent.started_by(instance.server_url) and self._await_answer(2.0):
             return False

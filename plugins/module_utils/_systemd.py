@@ -30,13 +30,21 @@ class Systemd:
         self._find = find
         self._shown = {}
 
-    def _call(self, program, *arguments):
+    def require(self):
+        """Raises ServiceError where services could not be started, before anything changes."""
+        self._path_of("systemctl")
+
+    def _path_of(self, program):
         path = self._find(program)
         if path is None:
             raise units.ServiceError(
                 "%s was not found, so this machine does not run systemd; set backend to supervisor."
                 % program
             )
+        return path
+
+    def _call(self, program, *arguments):
+        path = self._path_of(program)
         code, out, error = self._run([path] + list(arguments))
         if code != 0:
             raise units.ServiceError(
