@@ -61,7 +61,9 @@ def limits_query(panel: dict) -> str:
     return f'{_queries.MONITOR_LIMIT}{{{VARIABLES.deployment},measure="{measure}"}}'
 
 
-def board(definition: dict, target: str = "local", gateway_url: str = "", inbox_url: str = "") -> dict:
+def board(
+    definition: dict, target: str = "local", gateway_url: str = "", inbox_url: str = ""
+) -> dict:
     """The content of board.json, which the page reads.
 
     gateway_url: where predictions are sent, shown to someone whose board is still empty.
@@ -86,7 +88,10 @@ def board(definition: dict, target: str = "local", gateway_url: str = "", inbox_
         },
         "panels": [
             {
-                **{key: panel[key] for key in ("id", "title", "description", "kind", "unit", "width")},
+                **{
+                    key: panel[key]
+                    for key in ("id", "title", "description", "kind", "unit", "width")
+                },
                 # Of the first series; the limits drawn are those of the monitors on "limits".
                 "measure": panel.get("limits", panel["series"][0]["measure"]),
                 "limits": limits_query(panel),

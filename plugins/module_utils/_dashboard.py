@@ -147,7 +147,9 @@ def _targets(panel: dict, target: str) -> list[dict]:
     targets = []
     for index, entry in enumerate(panel["series"]):
         # Grafana's heatmap draws time itself, and its $__range is the time shown.
-        query = _board.query({**entry, "range": entry.get("range") and kind != "distribution"}, target)
+        query = _board.query(
+            {**entry, "range": entry.get("range") and kind != "distribution"}, target
+        )
         if kind == "distribution":
             query = f"sum by (le) ({query})"
         targets.append(
@@ -248,7 +250,16 @@ _ALERT_COLUMNS = {
     "options": {
         "excludeByName": {
             name: True
-            for name in ("Time", "Value", "__name__", "alertstate", "instance", "job", "monitor", "measure")
+            for name in (
+                "Time",
+                "Value",
+                "__name__",
+                "alertstate",
+                "instance",
+                "job",
+                "monitor",
+                "measure",
+            )
         },
         "indexByName": {},
         "renameByName": {

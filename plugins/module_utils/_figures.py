@@ -55,7 +55,9 @@ def limits(low: float | None, high: float | None, unit: str) -> str:
 
 def promql_number(value: float) -> str:
     """A finite number as PromQL reads it, without loss."""
-    return repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+    return (
+        repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+    )
 
 
 def _without_zero(text: str) -> str:

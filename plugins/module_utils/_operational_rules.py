@@ -52,7 +52,9 @@ def of_stack(target: str) -> list[dict]:
     return rules
 
 
-def _alert(name: str, expr: str, seconds: int, severity: str, summary: str, description: str) -> dict:
+def _alert(
+    name: str, expr: str, seconds: int, severity: str, summary: str, description: str
+) -> dict:
     rule = {
         "alert": name,
         "expr": expr,
@@ -180,8 +182,7 @@ def _undelivered() -> dict:
     return _of_stack(
         _alert(
             "AlertsNotDelivered",
-            "sum by (integration)"
-            " (increase(alertmanager_notifications_failed_total[5m])) > 0",
+            "sum by (integration)" " (increase(alertmanager_notifications_failed_total[5m])) > 0",
             0,
             "critical",
             "Messages about alerts do not get through.",

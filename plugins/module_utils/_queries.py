@@ -88,8 +88,6 @@ _EXECUTOR = "seldon_api_executor_server_requests_seconds"
 _SERVED = 'service="predictions"'
 
 
-
-
 def _of_pods(what: str) -> str:
     """Container series, joined to the predictor whose model reports from the same pod."""
     pods = f"max by (pod,$identity) ({series.MODEL_INFO}{{$scope}})"
@@ -128,7 +126,9 @@ def _share(part: str, whole: str) -> str:
 
 
 def _quantile(quantile: str) -> Measure:
-    value = f"histogram_quantile({quantile}, sum by ($identity,le) (rate($latency_bucket[$window])))"
+    value = (
+        f"histogram_quantile({quantile}, sum by ($identity,le) (rate($latency_bucket[$window])))"
+    )
     percent = f"{float(quantile) * 100:g}"
     return Measure(
         f"time within which {percent} % of the requests are answered",
@@ -149,9 +149,7 @@ _TRIES = (
 )
 _REQUESTS = _increase("$responses")
 _LIVE = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,shadow="false"}})'
-_ALL_REQUESTS = (
-    f"sum by (namespace,deployment_name) ({_increase('$responses_of_all')} and on ($identity) {_LIVE})"
-)
+_ALL_REQUESTS = f"sum by (namespace,deployment_name) ({_increase('$responses_of_all')} and on ($identity) {_LIVE})"
 _DECLARED = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,$predictors,shadow="false"}})'
 _MEASURED = (
     f"(({_REQUESTS} and on ($identity) {_LIVE})"
@@ -232,7 +230,9 @@ MEASURES = {
     "disk_available_bytes": Measure("disk space available", "bytes", "$disk_available"),
     "disk_available_ratio": Measure("share of the disk available", "ratio", "$disk_ratio"),
     "firing_alerts": Measure(
-        "firing alerts", "count", 'ALERTS{alertstate="firing",$deployment} or'
+        "firing alerts",
+        "count",
+        'ALERTS{alertstate="firing",$deployment} or'
         ' ALERTS{alertstate="firing",deployment_name=""}',
     ),
 }

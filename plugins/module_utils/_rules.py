@@ -32,7 +32,11 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
     rules = [
         *_declared(deployment),
         *_gateway_responses(scope, target),
-        *(rule for monitor in deployment["monitors"] for rule in _monitor(deployment, monitor, target)),
+        *(
+            rule
+            for monitor in deployment["monitors"]
+            for rule in _monitor(deployment, monitor, target)
+        ),
         *_operational_rules.of_deployment(deployment, scope, target),
     ]
     groups = {
@@ -41,9 +45,7 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
     }
     for rule in [rule for group in groups.values() for rule in group if "alert" in rule]:
         rule["annotations"]["link"] = _link(board_url, rule)
-    return {
-        "groups": [{"name": name, "rules": group} for name, group in groups.items() if group]
-    }
+    return {"groups": [{"name": name, "rules": group} for name, group in groups.items() if group]}
 
 
 def _link(board_url: str, rule: dict) -> str:
@@ -104,7 +106,9 @@ def _monitor(deployment: dict, monitor: dict, target: str) -> list[dict]:
     measure = monitor["measure"]
     scope = Scope.of(deployment, monitor["predictors"])
     labels = {"monitor": monitor["name"], "measure": measure}
-    bounds = {bound: monitor.get(bound) for bound in ("min", "max") if monitor.get(bound) is not None}
+    bounds = {
+        bound: monitor.get(bound) for bound in ("min", "max") if monitor.get(bound) is not None
+    }
     arguments = (measure, target, scope, monitor["window_seconds"])
     return [
         _record(_queries.MONITOR_VALUE, _queries.value_query(*arguments), labels),
@@ -149,7 +153,9 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
     value = figure_template(measure.unit)
     allowed = limits(bounds.get("min"), bounds.get("max"), measure.unit)
     samples = _samples_template(monitor["name"])
-    who = "{{ $labels.deployment_name }}/{{ $labels.predictor_name }} {{ $labels.predictor_version }}"
+    who = (
+        "{{ $labels.deployment_name }}/{{ $labels.predictor_name }} {{ $labels.predictor_version }}"
+    )
     output = '{{ with $labels.output }}{{ if ne . "prediction" }} ({{ . }}){{ end }}{{ end }}'
     words = measure.words
     return {
@@ -169,6 +175,8 @@ def _samples_template(monitor: str) -> str:
     labels = (*_queries.IDENTITY, "output")
     matchers = ",".join(f"{label}=%q" for label in labels)
     values = " ".join(f"$labels.{label}" for label in labels)
-    query = f"printf `{_queries.MONITOR_SAMPLES}{{monitor=\"{monitor}\",{matchers}}}` {values} | query"
+    query = (
+        f'printf `{_queries.MONITOR_SAMPLES}{{monitor="{monitor}",{matchers}}}` {values} | query'
+    )
     count = figure_template("count", "(. | first | value)")
     return f"{{{{ with {query} }}}}{count}{{{{ end }}}}"

@@ -67,7 +67,9 @@ def prometheus_config(deployment: dict, settings: dict) -> dict:
             "alertmanagers": [
                 {
                     "api_version": "v2",
-                    "static_configs": [{"targets": [_address(host, settings["alertmanager_port"])]}],
+                    "static_configs": [
+                        {"targets": [_address(host, settings["alertmanager_port"])]}
+                    ],
                 }
             ]
         },

@@ -1,10 +1,6 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every alert and every recording rule, run by promtool over made-up series.
-
-A case says which series there are, and when which alerts must fire; at each such moment every
-other alert of the file must be silent. All series have one sample a second.
-"""
+"""Every monitor's alert and every recording rule, run by promtool over made-up series."""
 
 from __future__ import annotations
 
@@ -19,139 +15,22 @@ from ansible_collections.monitml.stack.plugins.module_utils._figures import (
     figure_template,
     promql_number,
 )
+from rule_cases import (
+    BAD,
+    GOOD,
+    MONITOR,
+    SECONDS,
+    UP_GATEWAY,
+    deployment_with,
+    flat,
+    gateway,
+    healthy,
+    model,
+    promtool,
+    run,
+    steps,
+)
 from watching_stack import housing_deployment
-
-ID = 'namespace="seldon",deployment_name="housing",predictor_name="{0}",predictor_version="{1}"'
-GOOD, BAD = ID.format("good", "v1"), ID.format("bad", "v2")
-SECONDS = 700
-MONITOR = {
-    "name": "Watched",
-    "window_seconds": 30,
-    "min": None,
-    "max": None,
-    "min_samples": 5,
-    "for_seconds": 0,
-    "severity": "critical",
-    "predictors": [],
-}
-
-
-def steps(*parts: tuple[float, int]) -> str:
-    """A counter that grows by a rate for some seconds, then by the next, from zero on."""
-    text, value = [], 0.0
-    for rate, seconds in parts:
-        text.append(f"{value!r}+{rate!r}x{seconds - 1}")
-        value += rate * seconds
-    return " ".join(text)
-
-
-def flat(value: float | str, seconds: int = SECONDS) -> str:
-    return " ".join([value] * seconds) if isinstance(value, str) else f"{value!r}+0x{seconds}"
-
-
-def model(who: str, value: float = 500_000, rate: str | None = None, sums: str | None = None, **more) -> dict:
-    """The series of a model server that answers one prediction a second, always the same value."""
-    count = rate or steps((1, SECONDS))
-    labels = f'{{{who},output="price"}}'
-    sign, other = ("positive", "negative") if value >= 0 else ("negative", "positive")
-    instance = f'instance="{more.get("instance", who[-3:-1])}:1"'
-    total = sums or steps(*((abs(value) * r, s) for r, s in more.get("parts", ((1, SECONDS),))))
-    target = f'{{job="models",{instance},{who}}}'
-    families = {
-        f"up{target}": flat(1),
-        f'monitml_model_info{{job="models",{instance},{who}}}': flat(1),
-        f'monitml_prediction_count{{job="models",{instance},{labels[1:]}': count,
-        f'monitml_prediction_sum_total{{{who},output="price",sign="{sign}"}}': total,
-        f'monitml_prediction_sum_total{{{who},output="price",sign="{other}"}}': flat(0),
-        f"monitml_prediction_min{labels}": flat(value),
-        f"monitml_prediction_max{labels}": flat(value),
-        f'monitml_prediction_errors_total{{{who},reason="exception"}}': flat(0),
-        f"monitml_prediction_non_numeric_total{{{who}}}": flat(0),
-    }
-    return {**families, **gateway(who, more.get("parts", ((1, SECONDS),)))}
-
-
-def gateway(who: str, parts, code: str = "2", milliseconds: int = 10) -> dict:
-    """The gateway's series of one predictor's requests, all answered alike."""
-    counts = steps(*parts)
-    time = "envoy_cluster_upstream_rq_time"
-    bounds = {str(bound): counts if bound >= milliseconds else flat(0) for bound in (10, 100, 1000)}
-    return {
-        f'envoy_cluster_upstream_rq_xx{{{who},envoy_response_code_class="{code}"}}': counts,
-        **{f'{time}_bucket{{{who},le="{bound}"}}': text for bound, text in bounds.items()},
-        f'{time}_bucket{{{who},le="+Inf"}}': counts,
-        f"{time}_count{{{who}}}": counts,
-    }
-
-
-def stack() -> dict:
-    return {
-        'up{job="gateway",instance="gw"}': flat(1),
-        'up{job="node",instance="n"}': flat(1),
-        'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(50),
-        'node_filesystem_size_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(100),
-        'alertmanager_notifications_failed_total{integration="slack"}': flat(0),
-    }
-
-
-def healthy() -> dict:
-    """Split as declared: three requests a second to good, one to bad; both predict prices."""
-    three = ((3, SECONDS),)
-    return {
-        **model(GOOD, rate=steps(*three), parts=three, sums=steps((1_500_000, SECONDS))),
-        **model(BAD),
-        **stack(),
-    }
-
-
-def deployment_with(*monitors: dict) -> dict:
-    return housing_deployment(monitors=[{**MONITOR, **monitor} for monitor in monitors])
-
-
-def run(tmp_path, series: dict, expected: dict[int, set[str]], deployment=None, expressions=()):
-    """Holds a case: at each second exactly the expected (alert, predictor or "") are firing.
-
-    expressions: (second, PromQL, {labels as text: value}).
-    """
-    deployment = deployment or housing_deployment()
-    content = _rules.alert_rules(deployment)
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump(content, width=10000))
-    tests = [
-        {"expr": expr, "eval_time": f"{at}s", "exp_samples": [
-            {"labels": labels, "value": value} for labels, value in samples.items()
-        ]}
-        for at, expr, samples in expressions
-    ]
-    for at, alerts in expected.items():
-        query = 'max by (alertname,predictor_name) (ALERTS{alertstate="firing"})'
-        labels = [
-            {k: v for k, v in (("alertname", name), ("predictor_name", who)) if v}
-            for name, who in (alert.split("/") if "/" in alert else (alert, "") for alert in alerts)
-        ]
-        texts = ["{" + ",".join(f'{k}="{v}"' for k, v in one.items()) + "}" for one in labels]
-        tests.append(
-            {"expr": query, "eval_time": f"{at}s", "exp_samples": [{"labels": t, "value": 1} for t in texts]}
-        )
-    case = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "1s",
-        "tests": [
-            {
-                "interval": "1s",
-                "input_series": [{"series": name, "values": text} for name, text in series.items()],
-                "promql_expr_test": tests,
-            }
-        ],
-    }
-    promtool(tmp_path, case)
-
-
-def promtool(tmp_path, case: dict):
-    (tmp_path / "case.yml").write_text(yaml.safe_dump(case, width=10000))
-    command = ["promtool", "test", "rules", "case.yml"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-
 
 # -- nothing is wrong -----------------------------------------------------------------------------
 
@@ -184,12 +63,16 @@ def test_it_resolves_when_the_process_is_gone(tmp_path):
         elif BAD in name and name.startswith("up"):
             series[name] = "1+0x19 0+0x600"
     fired = {"PredictionMeanTooLow/bad", "ModelServerDown/bad"}
-    run(tmp_path, series, {15: {"PredictionMeanTooLow/bad"}, 40: fired, 52: {"ModelServerDown/bad"}})
+    run(
+        tmp_path, series, {15: {"PredictionMeanTooLow/bad"}, 40: fired, 52: {"ModelServerDown/bad"}}
+    )
 
 
 def test_the_message_has_value_limit_and_samples(tmp_path):
     series = {**healthy(), **model(BAD, value=484_713.5)}
-    deployment = deployment_with({"name": "Priced", "measure": "prediction_mean", "max": 1000, "predictors": ["bad"]})
+    deployment = deployment_with(
+        {"name": "Priced", "measure": "prediction_mean", "max": 1000, "predictors": ["bad"]}
+    )
     labels = {
         "namespace": "seldon",
         "deployment_name": "housing",
@@ -260,10 +143,13 @@ def test_a_restarted_server_does_not_change_the_mean(tmp_path):
 def test_replicas_are_weighted_by_their_predictions(tmp_path):
     """Nine predictions of 100 on one replica, one of 1,000,100 on the other: the mean is 100,100."""
     who = BAD + ',replica="1"'
-    series = {**healthy(), **model(BAD, value=100, rate=steps((9, SECONDS)), sums=steps((900, SECONDS)))}
+    series = {
+        **healthy(),
+        **model(BAD, value=100, rate=steps((9, SECONDS)), sums=steps((900, SECONDS))),
+    }
     series[f'monitml_prediction_count{{instance="x",{who},output="price"}}'] = steps((1, SECONDS))
-    series[f'monitml_prediction_sum_total{{instance="x",{who},output="price",sign="positive"}}'] = steps(
-        (1_000_100, SECONDS)
+    series[f'monitml_prediction_sum_total{{instance="x",{who},output="price",sign="positive"}}'] = (
+        steps((1_000_100, SECONDS))
     )
     monitor = {"name": "Mean", "measure": "prediction_mean", "min": 0, "predictors": ["bad"]}
     labels = f'{{__name__="monitml:monitor:value",{BAD},output="price",monitor="Mean",measure="prediction_mean"}}'
@@ -318,11 +204,21 @@ def test_every_measure_has_a_case():
 def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
     breaks, limit, value = BROKEN[measure]
     monitor = {"name": "Broken", "measure": measure, **limit, "predictors": ["bad"]}
-    lenient = {"name": "Lenient", "measure": measure, **{b: v * (0.001 if b == "min" else 1000) for b, v in limit.items()}}
+    lenient = {
+        "name": "Lenient",
+        "measure": measure,
+        **{b: v * (0.001 if b == "min" else 1000) for b, v in limit.items()},
+    }
     patient = {**monitor, "name": "TooFew", "min_samples": 100_000}
     later = {**monitor, "name": "Later", "for_seconds": 90}
-    output = ',output="price"' if measure in ("prediction_mean", "prediction_min", "prediction_max") else ""
-    labels = f'{{__name__="monitml:monitor:value",{BAD}{output},monitor="Broken",measure="{measure}"}}'
+    output = (
+        ',output="price"'
+        if measure in ("prediction_mean", "prediction_min", "prediction_max")
+        else ""
+    )
+    labels = (
+        f'{{__name__="monitml:monitor:value",{BAD}{output},monitor="Broken",measure="{measure}"}}'
+    )
     query = 'monitml:monitor:value{monitor="Broken"}'
     run(
         tmp_path,
@@ -346,77 +242,6 @@ def test_extremes_look_back_as_far_as_the_window(tmp_path):
         {15: {"Short/bad", "Long/bad"}, 60: {"Long/bad"}, 90: set()},
         deployment_with(*monitors),
     )
-
-
-# -- the alerts that everyone gets ----------------------------------------------------------------
-
-
-def changed(changes: dict) -> dict:
-    series = {**healthy(), **changes}
-    return {name: text for name, text in series.items() if text is not None}
-
-
-def of(series: dict, *parts: str) -> str:
-    return next(name for name in series if all(part in name for part in parts))
-
-
-UP_BAD = of(healthy(), "up{", "bad")
-COUNT_BAD = of(healthy(), "monitml_prediction_count", "bad")
-RQ_BAD = of(healthy(), "rq_xx", "bad")
-WRONG = ID.format("bad", "v9")
-UP_GATEWAY = 'up{job="gateway",instance="gw"}'
-OPERATIONAL = {
-    "server down": ({UP_BAD: "1+0x30 0+0x300"}, {35: set(), 60: {"ModelServerDown/bad"}}),
-    "server without series": (
-        {COUNT_BAD: "0+1x20 stale"},
-        {25: set(), 60: {"SeriesMissing/bad"}},
-    ),
-    "server not scraped": (
-        {UP_BAD: None, COUNT_BAD: None},
-        {5: set(), 30: {"SeriesMissing/bad"}},
-    ),
-    "wrong version at the gateway": (
-        gateway(WRONG, ((1, SECONDS),)),
-        {10: set(), 60: {"WrongVersionServed/bad"}},
-    ),
-    "wrong version in the model": (
-        {f"monitml_model_info{{{WRONG}}}": flat(1)},
-        {10: set(), 60: {"WrongVersionServed/bad"}},
-    ),
-    "replaced version": (
-        gateway(WRONG, ((1, 15), (0, SECONDS))),
-        {10: set(), 30: set(), 60: set()},
-    ),
-    "no traffic": (
-        {RQ_BAD: steps((1, 30), (0, SECONDS))},
-        {200: set(), 360: {"NoTraffic/bad"}},
-    ),
-    "never any traffic": ({RQ_BAD: flat(0)}, {690: set()}),
-    "gateway down": ({UP_GATEWAY: "1+0x30 0+0x300"}, {35: set(), 60: {"GatewayDown"}}),
-    "gateway not scraped": ({UP_GATEWAY: None}, {30: {"GatewayDown"}}),
-    "exporter down": ({'up{job="node",instance="n"}': flat(0)}, {5: set(), 30: {"TargetDown"}}),
-    "disk full": (
-        {'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(5)},
-        {30: set(), 100: {"DiskFull"}},
-    ),
-    "messages fail": (
-        {'alertmanager_notifications_failed_total{integration="slack"}': steps((0, 20), (1, 5), (0, SECONDS))},
-        {10: set(), 30: {"AlertsNotDelivered"}, 400: set()},
-    ),
-}
-
-
-@pytest.mark.parametrize("case", OPERATIONAL)
-def test_operational_alerts(tmp_path, case):
-    changes, expected = OPERATIONAL[case]
-    quiet = deployment_with()
-    run(tmp_path, changed(changes), expected, quiet)
-
-
-def test_every_alert_has_a_case():
-    alerts = {rule["alert"] for group in _rules.alert_rules(deployment_with())["groups"] for rule in group["rules"] if "alert" in rule}
-    tried = {alert.split("/")[0] for _changes, moments in OPERATIONAL.values() for at in moments.values() for alert in at}
-    assert alerts == tried
 
 
 # -- recorded series ------------------------------------------------------------------------------
@@ -473,10 +298,16 @@ def test_a_changed_split_is_not_judged_by_the_requests_before_it(tmp_path):
         f'{responses}{{{GOOD},code_class="2"}}': steps((3, 100), (0, 200)),
         f'{responses}{{{BAD},code_class="2"}}': steps((1, 100), (4, 200)),
     }
-    query = _queries.value_query("traffic_deviation_ratio", "local", _queries.Scope.of(housing_deployment()), 30)
+    query = _queries.value_query(
+        "traffic_deviation_ratio", "local", _queries.Scope.of(housing_deployment()), 30
+    )
     both = {f"{{{GOOD}}}": 0, f"{{{BAD}}}": 0}
     tests = [
-        {"expr": query, "eval_time": f"{at}s", "exp_samples": [{"labels": k, "value": v} for k, v in found.items()]}
+        {
+            "expr": query,
+            "eval_time": f"{at}s",
+            "exp_samples": [{"labels": k, "value": v} for k, v in found.items()],
+        }
         for at, found in ((90, both), (102, {}), (130, {}), (145, both))
     ]
     case = {
@@ -512,7 +343,10 @@ def test_promtool_accepts_the_rules_of_every_target(tmp_path, target):
     (tmp_path / "rules.yml").write_text(json.dumps(content))
     result = subprocess.run(
         ["promtool", "check", "rules", "--lint=all", "--lint-fatal", "rules.yml"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -520,7 +354,21 @@ def test_promtool_accepts_the_rules_of_every_target(tmp_path, target):
 def test_prometheus_writes_figures_as_we_do(tmp_path):
     """Limits are written when the rules are made, values when they fire: alike, to be compared."""
     values = {
-        "value": [0, 1, -1, 0.02345, 100, 999.4, 1000, 1234.5, 484_713.5, 540_088, 1_234_567.8, -98_765.4, 1e9],
+        "value": [
+            0,
+            1,
+            -1,
+            0.02345,
+            100,
+            999.4,
+            1000,
+            1234.5,
+            484_713.5,
+            540_088,
+            1_234_567.8,
+            -98_765.4,
+            1e9,
+        ],
         "count": [0, 5, 12, 999, 1000, 123_456],
         "ratio": [0, 0.01, 0.125, 0.3333, 1],
         "seconds": [0, 0.0123, 0.5, 0.955, 1, 12.5],
@@ -531,8 +379,19 @@ def test_prometheus_writes_figures_as_we_do(tmp_path):
         for number, value in enumerate(figures):
             name = f"{unit.title().replace('_', '')}{number}"
             annotations = {"value": figure_template(unit)}
-            rules.append({"alert": name, "expr": f"vector({promql_number(value)})", "annotations": annotations})
+            rules.append(
+                {
+                    "alert": name,
+                    "expr": f"vector({promql_number(value)})",
+                    "annotations": annotations,
+                }
+            )
             expected = {"exp_annotations": {"value": figure(value, unit)}}
             tests.append({"alertname": name, "eval_time": "1m", "exp_alerts": [expected]})
-    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "figures", "rules": rules}]}))
-    promtool(tmp_path, {"rule_files": ["rules.yml"], "tests": [{"interval": "1m", "alert_rule_test": tests}]})
+    (tmp_path / "rules.yml").write_text(
+        json.dumps({"groups": [{"name": "figures", "rules": rules}]})
+    )
+    promtool(
+        tmp_path,
+        {"rule_files": ["rules.yml"], "tests": [{"interval": "1m", "alert_rule_test": tests}]},
+    )

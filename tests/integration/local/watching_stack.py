@@ -35,7 +35,9 @@ from ansible_collections.monitml.stack.plugins.module_utils import _prediction_m
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
 BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500)
-PRICE_BOUNDS = tuple(float(price) for price in (1e3, 5e4, *range(100_000, 1_000_001, 50_000), 1.5e6, 2e6))
+PRICE_BOUNDS = tuple(
+    float(price) for price in (1e3, 5e4, *range(100_000, 1_000_001, 50_000), 1.5e6, 2e6)
+)
 START_SECONDS = 30
 
 
@@ -114,7 +116,11 @@ class PretendModel:
     def text(self) -> str:
         with self.lock:
             seconds = time.time() - self.started
-            shown = "" if self.silent else metrics.render(str(self.directory), self.layout, labels=self.labels)
+            shown = (
+                ""
+                if self.silent
+                else metrics.render(str(self.directory), self.layout, labels=self.labels)
+            )
             return shown + "".join(
                 metrics.exposition(name, [("", {}, value)], self.labels)
                 for name, value in (
@@ -262,7 +268,12 @@ class WatchingStack:
         (at / "inbox").mkdir(exist_ok=True)
         self._run(
             "inbox",
-            [sys.executable, str(ROOT / "roles/analytics/files/inbox.py"), "--directory", str(at / "inbox")]
+            [
+                sys.executable,
+                str(ROOT / "roles/analytics/files/inbox.py"),
+                "--directory",
+                str(at / "inbox"),
+            ]
             + ["--port", str(ports["inbox_port"])],
         )
         self._run(
@@ -274,14 +285,19 @@ class WatchingStack:
         self._run(
             "node_exporter",
             ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.filesystem"]
-            + ["--collector.filesystem.fs-types-exclude=^(proc|sysfs|tmpfs|devtmpfs|cgroup2?|mqueue)$"]
+            + [
+                "--collector.filesystem.fs-types-exclude=^(proc|sysfs|tmpfs|devtmpfs|cgroup2?|mqueue)$"
+            ]
             + [f"--web.listen-address={HOST}:{ports['node_exporter_port']}"],
         )
         self._run(
             "prometheus",
             ["prometheus", f"--config.file={at}/prometheus.yml", f"--storage.tsdb.path={at}/data"]
             + [f"--web.user-assets={at}/board", "--web.enable-lifecycle"]
-            + [f"--web.external-url={self.url}", f"--web.listen-address={HOST}:{ports['prometheus_port']}"],
+            + [
+                f"--web.external-url={self.url}",
+                f"--web.listen-address={HOST}:{ports['prometheus_port']}",
+            ],
         )
 
     def _run(self, name: str, command: list[str]):
@@ -298,13 +314,17 @@ class WatchingStack:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for server in [model for models in self.models.values() for model in models] + [self.gateway]:
+        for server in [model for models in self.models.values() for model in models] + [
+            self.gateway
+        ]:
             if server is not None:
                 server.stop()
 
     # -- requests
 
-    def request(self, predictor: str, value: float | None, milliseconds: float = 12.0, code: int = 200):
+    def request(
+        self, predictor: str, value: float | None, milliseconds: float = 12.0, code: int = 200
+    ):
         """One request that the predictor answered; value None: it failed."""
         described = next(p for p in self.deployment["predictors"] if p["name"] == predictor)
         model = random.choice(self.models[predictor])
@@ -390,6 +410,7 @@ class WatchingStack:
                 return found
             time.sleep(0.1)
         logs = "\n".join(
-            f"== {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.directory.glob("*.log"))
+            f"== {path.name}\n{path.read_text()[-1500:]}"
+            for path in sorted(self.directory.glob("*.log"))
         )
         raise AssertionError(f"waited {seconds} s for {what}\n{logs}")

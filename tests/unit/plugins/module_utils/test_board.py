@@ -67,7 +67,13 @@ def test_everything_a_person_must_see_is_on_it(definition):
 @pytest.mark.parametrize("target", TARGETS)
 def test_queries_hold_only_the_boards_variables(definition, target):
     for query in queries_of(_board.board(definition, target)):
-        assert set(re.findall(r"\$(\w+)", query)) <= {"namespace", "deployment", "predictor", "window", "range"}
+        assert set(re.findall(r"\$(\w+)", query)) <= {
+            "namespace",
+            "deployment",
+            "predictor",
+            "window",
+            "range",
+        }
 
 
 def test_the_page_is_told_where_things_are(definition):
@@ -113,7 +119,9 @@ def test_grafanas_panels_are_core_panels_on_the_chosen_data_source(definition):
 
 
 def test_grafanas_variables_choose_deployment_and_predictor(definition):
-    names = [variable["name"] for variable in _dashboard.dashboard(definition)["templating"]["list"]]
+    names = [
+        variable["name"] for variable in _dashboard.dashboard(definition)["templating"]["list"]
+    ]
     assert names == ["datasource", "namespace", "deployment", "predictor", "window"]
     for panel in _dashboard.dashboard(definition)["panels"]:
         for target in panel["targets"]:
@@ -137,6 +145,8 @@ def test_grafanas_panels_do_not_overlap(definition):
 
 def test_limits_are_drawn_where_a_monitor_may_have_them(definition):
     panels = {panel["title"]: panel for panel in _dashboard.dashboard(definition)["panels"]}
-    limits = [target["expr"] for target in panels["Latency"]["targets"] if target["refId"] == "LIMIT"]
+    limits = [
+        target["expr"] for target in panels["Latency"]["targets"] if target["refId"] == "LIMIT"
+    ]
     assert limits and 'measure="latency_p95_seconds"' in limits[0]
     assert not any(target["refId"] == "LIMIT" for target in panels["CPU"]["targets"])

@@ -71,8 +71,11 @@ def test_measures_read_the_families_of_the_instrumentation():
 
 @pytest.mark.parametrize(
     ("window", "gauge", "samples"),
-    [(5, "monitml_prediction_min{%s}", "[30s]"), (30, "monitml_prediction_min{%s}", "[30s]"),
-     (90, "min_over_time(monitml_prediction_min{%s}[60s])", "[90s]")],
+    [
+        (5, "monitml_prediction_min{%s}", "[30s]"),
+        (30, "monitml_prediction_min{%s}", "[30s]"),
+        (90, "min_over_time(monitml_prediction_min{%s}[60s])", "[90s]"),
+    ],
 )
 def test_extremes_cover_the_window_and_count_the_samples_of_what_they_cover(window, gauge, samples):
     selector = f"{SCOPE.deployment},{SCOPE.predictors}"

@@ -39,20 +39,33 @@ MONITOR = st.fixed_dictionaries(
     }
 )
 DEPLOYMENT = st.builds(
-    lambda monitors: {"name": "housing", "namespace": "seldon", "predictors": PREDICTORS, "monitors": monitors},
+    lambda monitors: {
+        "name": "housing",
+        "namespace": "seldon",
+        "predictors": PREDICTORS,
+        "monitors": monitors,
+    },
     st.lists(MONITOR, unique_by=lambda monitor: monitor["name"], max_size=4),
 )
 
 
 def rules_of(deployment, target="local"):
-    return [rule for group in _rules.alert_rules(deployment, target)["groups"] for rule in group["rules"]]
+    return [
+        rule
+        for group in _rules.alert_rules(deployment, target)["groups"]
+        for rule in group["rules"]
+    ]
 
 
 @given(DEPLOYMENT, st.sampled_from(sorted(_queries.TARGETS)))
 def test_each_monitor_becomes_one_alert_of_its_name(deployment, target):
     alerts = [rule for rule in rules_of(deployment, target) if "alert" in rule]
     for monitor in deployment["monitors"]:
-        (rule,) = [rule for rule in alerts if rule["alert"] == monitor["name"] and "value" in rule["annotations"]]
+        (rule,) = [
+            rule
+            for rule in alerts
+            if rule["alert"] == monitor["name"] and "value" in rule["annotations"]
+        ]
         assert rule["labels"]["severity"] == monitor["severity"]
         assert rule.get("for", "0s") == f"{monitor['for_seconds']}s"
         assert f">= {monitor['min_samples']}" in rule["expr"]
@@ -76,7 +89,8 @@ def test_only_watched_predictors_are_measured(deployment):
         (value,) = [
             rule
             for rule in rules
-            if rule.get("record") == _queries.MONITOR_VALUE and rule["labels"]["monitor"] == monitor["name"]
+            if rule.get("record") == _queries.MONITOR_VALUE
+            and rule["labels"]["monitor"] == monitor["name"]
         ]
         assert f'predictor_name=~"{"|".join(monitor["predictors"])}"' in value["expr"]
 
@@ -93,7 +107,12 @@ def test_a_series_is_recorded_once(deployment, target):
 
 
 def test_shadows_are_marked_in_the_declared_split():
-    deployment = {"name": "housing", "namespace": "seldon", "predictors": PREDICTORS, "monitors": []}
+    deployment = {
+        "name": "housing",
+        "namespace": "seldon",
+        "predictors": PREDICTORS,
+        "monitors": [],
+    }
     declared = {
         rule["labels"]["predictor_name"]: (rule["expr"], rule["labels"]["shadow"])
         for rule in rules_of(deployment)
@@ -107,10 +126,22 @@ def test_shadows_are_marked_in_the_declared_split():
 
 
 def test_the_board_can_be_elsewhere():
-    deployment = {"name": "housing", "namespace": "seldon", "predictors": PREDICTORS, "monitors": []}
+    deployment = {
+        "name": "housing",
+        "namespace": "seldon",
+        "predictors": PREDICTORS,
+        "monitors": [],
+    }
     content = _rules.alert_rules(deployment, "local", "https://grafana.example/d/monitml-canary")
-    links = [rule["annotations"]["link"] for group in content["groups"] for rule in group["rules"] if "alert" in rule]
-    assert links and all(link.startswith("https://grafana.example/d/monitml-canary") for link in links)
+    links = [
+        rule["annotations"]["link"]
+        for group in content["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert links and all(
+        link.startswith("https://grafana.example/d/monitml-canary") for link in links
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.monitml.stack.plugins.module_utils import _local, _message_config, _scrape_config
+from ansible_collections.monitml.stack.plugins.module_utils import (
+    _local,
+    _message_config,
+    _scrape_config,
+)
 from ansible_collections.monitml.stack.plugins.module_utils import _prediction_metrics as series
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +34,11 @@ DEPLOYMENT = {
     "name": "housing",
     "namespace": "seldon",
     "predictors": [
-        {"name": "good", "version": "v1", "servers": [{"index": 0, "metrics_port": 9001}, {"index": 1, "metrics_port": 9003}]},
+        {
+            "name": "good",
+            "version": "v1",
+            "servers": [{"index": 0, "metrics_port": 9001}, {"index": 1, "metrics_port": 9003}],
+        },
         {"name": "bad", "version": "v2", "servers": [{"index": 0, "metrics_port": 9005}]},
     ],
 }
@@ -61,10 +69,16 @@ def test_every_server_is_scraped_under_its_identity():
 
 
 def test_models_and_gateway_are_read_more_often_than_the_rest():
-    assert [job(name).get("scrape_interval") for name in ("models", "gateway", "node")] == ["500ms", "500ms", None]
+    assert [job(name).get("scrape_interval") for name in ("models", "gateway", "node")] == [
+        "500ms",
+        "500ms",
+        None,
+    ]
 
 
-@pytest.mark.parametrize(("setting", "name"), [("inbox_port", "inbox"), ("node_exporter_port", "node")])
+@pytest.mark.parametrize(
+    ("setting", "name"), [("inbox_port", "inbox"), ("node_exporter_port", "node")]
+)
 def test_what_is_not_there_is_not_scraped(setting, name):
     assert job(name) is not None
     assert job(name, **{setting: 0}) is None
@@ -92,9 +106,17 @@ def test_the_gateways_labels_come_from_its_names(namespace, deployment, predicto
 @pytest.mark.parametrize(
     ("name", "kept", "dropped"),
     [
-        ("gateway", ["envoy_cluster_upstream_rq_xx", "envoy_cluster_upstream_rq_time_bucket"], ["envoy_cluster_upstream_rq_retry"]),
+        (
+            "gateway",
+            ["envoy_cluster_upstream_rq_xx", "envoy_cluster_upstream_rq_time_bucket"],
+            ["envoy_cluster_upstream_rq_retry"],
+        ),
         ("node", ["node_filesystem_avail_bytes", "node_load1"], ["node_netstat_Tcp_InErrs"]),
-        ("models", [*series.FAMILIES, f"{series.PREDICTION}_bucket"], ["python_gc_objects_collected_total"]),
+        (
+            "models",
+            [*series.FAMILIES, f"{series.PREDICTION}_bucket"],
+            ["python_gc_objects_collected_total"],
+        ),
         ("alertmanager", ["alertmanager_notifications_failed_total"], ["go_goroutines"]),
         ("inbox", ["monitml_inbox_messages_total"], []),
     ],
@@ -115,7 +137,13 @@ def test_messages_go_to_the_url_in_the_file_and_say_when_it_is_over():
     assert slack["send_resolved"] is True
     assert "api_url" not in slack
     assert {field["title"] for field in slack["fields"]} == {
-        "Deployment", "Predictor", "Version", "Severity", "Value", "Limit", "Samples",
+        "Deployment",
+        "Predictor",
+        "Version",
+        "Severity",
+        "Value",
+        "Limit",
+        "Samples",
     }
 
 

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The alerts that every deployment and every stack gets, run by promtool over made-up series."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.monitml.stack.plugins.module_utils import _rules
+from rule_cases import ID, SECONDS, UP_GATEWAY, deployment_with, flat, gateway, healthy, run, steps
+
+
+def changed(changes: dict) -> dict:
+    series = {**healthy(), **changes}
+    return {name: text for name, text in series.items() if text is not None}
+
+
+def of(series: dict, *parts: str) -> str:
+    return next(name for name in series if all(part in name for part in parts))
+
+
+UP_BAD = of(healthy(), "up{", "bad")
+COUNT_BAD = of(healthy(), "monitml_prediction_count", "bad")
+RQ_BAD = of(healthy(), "rq_xx", "bad")
+WRONG = ID.format("bad", "v9")
+OPERATIONAL = {
+    "server down": ({UP_BAD: "1+0x30 0+0x300"}, {35: set(), 60: {"ModelServerDown/bad"}}),
+    "server without series": (
+        {COUNT_BAD: "0+1x20 stale"},
+        {25: set(), 60: {"SeriesMissing/bad"}},
+    ),
+    "server not scraped": (
+        {UP_BAD: None, COUNT_BAD: None},
+        {5: set(), 30: {"SeriesMissing/bad"}},
+    ),
+    "wrong version at the gateway": (
+        gateway(WRONG, ((1, SECONDS),)),
+        {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "wrong version in the model": (
+        {f"monitml_model_info{{{WRONG}}}": flat(1)},
+        {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "replaced version": (
+        gateway(WRONG, ((1, 15), (0, SECONDS))),
+        {10: set(), 30: set(), 60: set()},
+    ),
+    "no traffic": (
+        {RQ_BAD: steps((1, 30), (0, SECONDS))},
+        {200: set(), 360: {"NoTraffic/bad"}},
+    ),
+    "never any traffic": ({RQ_BAD: flat(0)}, {690: set()}),
+    "gateway down": ({UP_GATEWAY: "1+0x30 0+0x300"}, {35: set(), 60: {"GatewayDown"}}),
+    "gateway not scraped": ({UP_GATEWAY: None}, {30: {"GatewayDown"}}),
+    "exporter down": ({'up{job="node",instance="n"}': flat(0)}, {5: set(), 30: {"TargetDown"}}),
+    "disk full": (
+        {'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(5)},
+        {30: set(), 100: {"DiskFull"}},
+    ),
+    "messages fail": (
+        {
+            'alertmanager_notifications_failed_total{integration="slack"}': steps(
+                (0, 20), (1, 5), (0, SECONDS)
+            )
+        },
+        {10: set(), 30: {"AlertsNotDelivered"}, 400: set()},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPERATIONAL)
+def test_operational_alerts(tmp_path, case):
+    changes, expected = OPERATIONAL[case]
+    quiet = deployment_with()
+    run(tmp_path, changed(changes), expected, quiet)
+
+
+def test_every_alert_has_a_case():
+    alerts = {
+        rule["alert"]
+        for group in _rules.alert_rules(deployment_with())["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    tried = {
+        alert.split("/")[0]
+        for _changes, moments in OPERATIONAL.values()
+        for at in moments.values()
+        for alert in at
+    }
+    assert alerts == tried
