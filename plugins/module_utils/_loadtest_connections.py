@@ -110,11 +110,14 @@ class Connections:
             self._fail(conn, error_kind(err), time.monotonic_ns())
             return
         if sent != len(request):
-            # -1 is TLS, which keeps the rest itself and is called again with nothing.
-            conn.unsent = b"" if sent < 0 else request[sent:]
-            self._epoll.modify(conn.fd, select.EPOLLIN | select.EPOLLOUT)
+            self._partly_sent(conn, sent)
         elif self.work.transmit:
             self._take_stamp(conn)
+
+    def _partly_sent(self, conn, count):
+        # -1 is TLS, which keeps the rest itself and is called again with nothing.
+        conn.unsent = b"" if count < 0 else conn.request[count:]
+        self._epoll.modify(conn.fd, select.EPOLLIN | select.EPOLLOUT)
 
     def _take_stamp(self, conn):
         """Puts the kernel's time of sending in place of ours, if it has one that can be right."""

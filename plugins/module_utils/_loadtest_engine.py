@@ -13,11 +13,11 @@ from __future__ import annotations
 import gc
 import heapq
 import select
-import socket
+import sys
 import time
 from collections import deque
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import read_outcome
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import read_outcome, split_number
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_connections import (
     BUSY, CLOSED, IDLE, Connection, Connections,
 )
@@ -38,32 +38,6 @@ _PROGRESS_NS = 1000000000
 # Heads and bodies seen are kept, as servers repeat themselves; bounded, as they need not.
 _MAX_HEADS = 512
 _MAX_BODIES = 1024
-
-
-class Work:
-    """What one process is to do.
-
-    ``family`` and ``address`` of the target, ``requests`` (bytes, sent in turn), ``connections``,
-    ``timeout``, ``think`` and ``warm_up`` in ns, ``protocol``. An open loop has ``due``, an iterator of
-    send times in ns from the start; a closed loop has ``count`` and/or ``duration`` (ns).
-    """
-
-    def __init__(self, **fields):
-        self.family = socket.AF_INET
-        self.context = None
-        self.server_name = None
-        self.protocol = "seldon"
-        self.connections = 1
-        self.timeout = 10 * 1000000000
-        self.think = 0
-        self.warm_up = 0
-        self.due = None
-        self.count = None
-        self.duration = None
-        self.transmit = False
-        self.lead = 0  # this process begins with the request of this number
-        self.stride = 1  # and goes on in steps of this
-        self.__dict__.update(fields)
 
 
 class Engine(Connections):
@@ -118,13 +92,15 @@ class Engine(Connections):
         self._next_tick = now + self._tick
         self._next_progress = now + _PROGRESS_NS
         self._due = None
-        self._left = None
-        self._until = None
+        self._left = self._until = sys.maxsize
+        self._simple = work.due is None and not work.think and not work.transmit
         if work.due is not None:
             self._advance()
             return
-        self._left = work.count
-        self._until = None if work.duration is None else now + work.warm_up + work.duration
+        if work.count is not None:
+            self._left = work.count
+        if work.duration is not None:
+            self._until = now + work.warm_up + work.duration
         users = work.connections if work.count is None else min(work.connections, work.count)
         for number in range(users):
             heapq.heappush(self._timers, (now, number, Connection()))
@@ -183,13 +159,15 @@ class Engine(Connections):
     def _pump(self, events):
         """Reads the answers that have come. Long, as calls would cost more than the work in it."""
         clock, conns, heads, record = time.monotonic_ns, self._conns, self._heads, self.record
-        offset, measure_from, stamps = self._offset, self._measure_from, record.stamps
-        received = clocked = 0
+        offset, measure_from, readable = self._offset, self._measure_from, select.EPOLLIN
+        requests, stride, until = self.work.requests, self.work.stride, self._until
+        different, simple, raw = len(requests), self._simple, self.work.protocol == "raw"
+        received = clocked = sent = 0
         for fd, mask in events:
             conn = conns.get(fd)
             if conn is None:
                 continue
-            if conn.state != BUSY or mask & ~select.EPOLLIN:
+            if mask != readable or conn.state != BUSY:
                 if not self._unusual(conn, mask):
                     continue
             try:
@@ -199,8 +177,7 @@ class Engine(Connections):
             except OSError as err:
                 self._fail(conn, error_kind(err), clock())
                 continue
-            now = clock()
-            came = now
+            came = now = clock()
             if ancillary:
                 seconds, nanoseconds = unpack_stamp(ancillary[0][2])
                 came = seconds * 1000000000 + nanoseconds - offset
@@ -214,30 +191,49 @@ class Engine(Connections):
             if conn.reader is None:
                 at = data.find(b"\r\n\r\n")
                 head = heads.get(data[:at])
-                if head is not None and head.length == len(data) - at - 4:
-                    body = data[at + 4:]
-                else:
-                    head = None
-            if head is None:
+            if head is not None and head.length == len(data) - at - 4:
+                body = data[at + 4:]
+            else:
                 answer = self._assemble(conn, data, now)
                 if answer is None:
                     continue
                 head, body = answer
-            outcome = head.bodies.get(body)
-            if outcome is None:
-                outcome = self._outcome(head, body)
-            if conn.intended >= measure_from:
-                slot = outcome.slot
-                if slot is None:
-                    self._count_error(head, outcome)
-                else:
-                    slot.latency.append(came - conn.intended)
-                    slot.service.append(came - conn.sent)
-                    if outcome.values:
-                        slot.values += outcome.values
-                    slot.last = came
-                    if slot.first is None:
-                        slot.first = came
+            if raw:
+                body = b""
+            meaning = head.bodies.get(body)
+            if meaning is None:
+                meaning = self._meaning(head, body)
+            slot, values = meaning
+            if conn.intended < measure_from:
+                pass
+            elif slot is None:
+                self._count_error(head, values)
+            else:
+                slot.latency.append(came - conn.intended)
+                slot.service.append(came - conn.sent)
+                slot.last = came
+                if slot.first is None:
+                    slot.first = came
+                if values:
+                    slot.values += values
+            if simple and head.keep and self._left and now < until:
+                # The next request of a user of the closed loop, without the calls of _next_of().
+                self._left -= 1
+                conn.intended = conn.begun = conn.sent = clock()
+                conn.request = request = requests[self._next % different]
+                self._next += stride
+                if conn.sent >= measure_from:
+                    sent += 1
+                try:
+                    count = conn.send(request)
+                except BlockingIOError:
+                    count = 0
+                except OSError as err:
+                    self._fail(conn, error_kind(err), clock())
+                    continue
+                if count != len(request):
+                    self._partly_sent(conn, count)
+                continue
             self._in_flight -= 1
             conn.failures = 0
             if head.keep:
@@ -245,8 +241,9 @@ class Engine(Connections):
             else:
                 self._close(conn)
             self._next_of(conn, now)
-        stamps["receive"] += received
-        stamps["clock"] += clocked
+        record.sent += sent
+        record.stamps["receive"] += received
+        record.stamps["clock"] += clocked
 
     def _assemble(self, conn, data, now):
         """Takes a piece of an answer; returns (Head, body) when it is whole."""
@@ -280,19 +277,29 @@ class Engine(Connections):
                 self._heads.clear()
             self._heads[data[:at]] = head
 
-    def _outcome(self, head, body):
+    def _meaning(self, head, body):
+        """(slot, values) of an answer, or (None, why it is an error)."""
+        found = split_number(body) if 200 <= head.status < 300 else None
+        if found:
+            # An answer that differs from one already read in its only prediction needs no JSON parser.
+            slot = head.templates.get(found[0])
+            if slot is not None:
+                return slot, (found[1],)
         outcome = read_outcome(self.work.protocol, head.headers, body)
+        meaning = None, outcome.problem
         if 200 <= head.status < 300 and outcome.problem is None:
-            outcome.slot = self.record.slot(outcome.predictor, outcome.version)
+            meaning = self.record.slot(outcome.predictor, outcome.version), outcome.values
+            if found and outcome.values == (found[1],) and len(head.templates) < _MAX_BODIES:
+                head.templates[found[0]] = meaning[0]
         if len(head.bodies) < _MAX_BODIES:
-            head.bodies[body] = outcome
-        return outcome
+            head.bodies[body] = meaning
+        return meaning
 
-    def _count_error(self, head, outcome):
+    def _count_error(self, head, problem):
         record = self.record
         if 200 <= head.status < 300:
             record.errors["bad_answer"] += 1
-            record.problems[outcome.problem] += 1
+            record.problems[problem] += 1
         else:
             record.errors["http_%dxx" % (head.status // 100)] += 1
             record.statuses[head.status] += 1
@@ -316,12 +323,10 @@ class Engine(Connections):
             if self._backlog:
                 self._assign(conn, self._backlog.popleft(), now)
             return
-        over = self._until is not None and now >= self._until
-        if over or self._left == 0:
+        if now >= self._until or not self._left:
             self._close(conn)
             return
-        if self._left is not None:
-            self._left -= 1
+        self._left -= 1
         self._assign(conn, now, now)
 
     def _arrive(self, due, now):

@@ -40,15 +40,16 @@ class Head:
     whether the connection may be used again; ``headers`` maps lower-case names to text.
     """
 
-    __slots__ = ("status", "length", "keep", "headers", "bodies")
+    __slots__ = ("status", "length", "keep", "headers", "bodies", "templates")
 
     def __init__(self, status, length, keep, headers):
         self.status = status
         self.length = length
         self.keep = keep
         self.headers = headers
-        # For the engine: outcomes of bodies seen under this head.
+        # For the engine: what bodies seen under this head meant, whole or but for their number.
         self.bodies = {}
+        self.templates = {}
 
 
 def parse_head(raw):

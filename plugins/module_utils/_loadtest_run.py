@@ -14,7 +14,7 @@ import time
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_contract import parse_contract
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import parse_data, take_column
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine, Work
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import Plan
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import (
@@ -26,6 +26,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload im
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report import report_html
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import find_address, tls_context
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_summary import summarise
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_work import Work
 
 # Different requests made before the run; a longer run sends them again in turn.
 _MAX_REQUESTS = 10000
