@@ -260,12 +260,11 @@ function hint(known, flowing) {
   node.hidden = hadData;
   if (hadData || node.dataset.known === String(known)) return;
   node.dataset.known = String(known);
-  const path = `${board.gateway_url}/seldon/${state.namespace}/${state.deployment}/api/v1.0/predictions`;
   node.replaceChildren(...(known ? [
     el("strong", { text: "No data yet." }),
     el("span", { text: " Send requests, and they appear here within two seconds:" }),
     el("code", { text: "ansible-playbook playbooks/loadtest.yml -e n=60" }),
-    el("code", { text: `POST ${path}` }),
+    el("code", { text: `POST ${board.gateway_url}` }),
   ] : [
     el("strong", { text: "No deployment is known here." }),
     el("span", { text: " Prometheus has read no rules that describe one, or has just started." }),

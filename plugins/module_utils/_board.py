@@ -66,7 +66,7 @@ def board(
 ) -> dict:
     """The content of board.json, which the page reads.
 
-    gateway_url: where predictions are sent, shown to someone whose board is still empty.
+    gateway_url: the whole address that takes predictions, shown to someone whose board is still empty.
     inbox_url: of the local inbox, linked where there is one. Raises ValueError on a bad definition.
     """
     found = problems(definition)

@@ -254,7 +254,12 @@ class WatchingStack:
             (assets / file.name).write_bytes(file.read_bytes())
         definition = yaml.safe_load((ROOT / "files/dashboards/canary.yml").read_text())
         inbox = f"http://{HOST}:{self.settings['inbox_port']}/"
-        content = _board.board(definition, "local", f"http://{HOST}:8004", inbox)
+        content = _board.board(
+            definition,
+            "local",
+            f"http://{HOST}:8004{_local.prediction_path(self.deployment)}",
+            inbox,
+        )
         (assets / "board.json").write_text(json.dumps(content))
 
     def _write(self, name: str, text: str):
