@@ -82,8 +82,7 @@ class Engine(Connections):
 
     def _begin(self):
         work = self.work
-        now = time.monotonic_ns()
-        self._start = now
+        now = self._start = work.begin or time.monotonic_ns()
         self._measure_from = now + work.warm_up
         self.record = Record(self._measure_from)
         self._offset = time.time_ns() - time.monotonic_ns()

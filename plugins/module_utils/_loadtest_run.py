@@ -14,7 +14,6 @@ import time
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_contract import parse_contract
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import parse_data, take_column
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import Plan
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import (
@@ -27,6 +26,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report imp
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import find_address, tls_context
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_summary import summarise
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_work import Work
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_workers import engine_for
 
 # Different requests made before the run; a longer run sends them again in turn.
 _MAX_REQUESTS = 10000
@@ -58,7 +58,7 @@ def load_test(options, check_mode=False, progress=None):
     )
     if plan.stages is not None:
         work.due = arrivals(plan.stages, plan.arrival == "poisson", plan.seed, plan.count)
-    engine = Engine(work, progress and _teller(plan, progress))
+    engine = engine_for(work, plan.processes, progress and _teller(plan, progress))
     if plan.metrics_file:
         _write(plan.metrics_file, metrics(plan.name, plan.target.url, started_at=time.time() + plan.warm_up))
     record = _interruptible(engine)
@@ -204,19 +204,21 @@ def _interruptible(engine):
 
 
 def _teller(plan, tell):
-    """Turns the engine's state into a line of progress."""
+    """Turns a Status into a line of progress."""
     started = time.monotonic()
     total = plan.total_seconds
 
-    def progress(record, now):
-        seconds = max((now - record.started) / 1e9, 1e-9)
-        line = record.intervals[-2] if len(record.intervals) > 1 else record.intervals[-1] if record.intervals else None
-        p95 = line.latencies.percentiles([0.95])[0] if line else None
-        parts = ["%d sent" % record.sent, "%.0f/s" % (record.sent / seconds if seconds > 0.1 else 0),
-                 "p95 %s" % ("-" if p95 is None else "%.1f ms" % (p95 / 1e6)), "%d errors" % sum(record.errors.values())]
+    def progress(status):
+        p95 = status.latencies.percentiles([0.95])[0]
+        parts = [
+            "%d sent" % status.sent,
+            "%.0f/s" % (status.sent / status.seconds if status.seconds > 0.1 else 0),
+            "p95 %s" % ("-" if p95 is None else "%.1f ms" % (p95 / 1e6)),
+            "%d errors" % status.errors,
+        ]
         left = None if total is None else total + plan.warm_up - (time.monotonic() - started)
-        if left is None and plan.count and record.sent:
-            left = (plan.count - record.sent) * seconds / record.sent
+        if left is None and plan.count and status.sent:
+            left = (plan.count - status.sent) * status.seconds / status.sent
         if left is not None:
             parts.append("%.0f s left" % max(0.0, left))
         tell("%s: %s" % (plan.name, ", ".join(parts)))

@@ -28,6 +28,7 @@ class Work:
         self.count = None
         self.duration = None
         self.transmit = False
+        self.begin = None  # when to start, on the monotonic clock
         self.lead = 0  # this process begins with the request of this number
         self.stride = 1  # and goes on in steps of this
         self.__dict__.update(fields)

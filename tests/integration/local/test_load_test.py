@@ -214,6 +214,31 @@ def test_stages_poisson_and_warm_up(stub):
     assert 0.3 < result["duration_seconds"] < 1.5
 
 
+@pytest.mark.parametrize("mode", [{"count": 101}, {"rate": 300, "duration": 2.4, "count": None, "seed": 3, "arrival": "poisson"}])
+def test_processes_share_the_work(stub, mode):
+    lines = []
+    alone = run(stub.url("/body"), connections=4, thresholds=[], **mode)
+    del stub.requests[:]
+    result = run(stub.url("/body"), processes=3, connections=4, thresholds=[], progress=lines.append, **mode)
+    assert result["answers"] == result["requests"] == alone["requests"] == len(stub.requests)
+    assert result["predictors"][0]["predictions"] == result["answers"]
+    assert len(set(body for _path, _head, body in stub.requests)) > 90
+    assert "count" in mode or result["duration_seconds"] < 4
+    if "rate" in mode:
+        assert len(lines) in (1, 2) and "errors" in lines[0]
+
+
+def test_a_process_that_dies_is_said(stub):
+    def kill(_line):
+        children = Path("/proc/self/task/%d/children" % threading.get_native_id()).read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+
+    with pytest.raises(LoadTestError, match="a process of the load test died"):
+        run(stub.url("/body"), rate=50, duration=5, count=None, processes=2, progress=kill)
+    with pytest.raises(LoadTestError, match="each process needs at least one"):
+        run(stub.url("/body"), processes=3, connections=2)
+
+
 def test_think_time_paces_a_closed_loop(stub):
     result = run(stub.url("/body"), duration=0.5, count=None, connections=2, think_time=0.1)
     assert 6 <= result["requests"] <= 12
