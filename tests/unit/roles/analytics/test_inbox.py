@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles/analytics/files"))
 import inbox  # noqa: E402
+import inbox_page  # noqa: E402
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -54,7 +55,7 @@ class Page(HTMLParser):
 
 
 def page_of(payload):
-    return inbox.render_page([{"id": 1, "received_at": 0.0, "payload": payload}], 60.0)
+    return inbox_page.render_page([{"id": 1, "received_at": 0.0, "payload": payload}], 60.0)
 
 
 # -- payloads
@@ -172,7 +173,7 @@ def test_slacks_own_marks_are_shown(text, markup):
 
 
 def test_an_empty_inbox_says_so():
-    assert "No message yet" in inbox.render_page([], 0.0)
+    assert "No message yet" in inbox_page.render_page([], 0.0)
 
 
 # -- the store
