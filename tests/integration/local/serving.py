@@ -43,12 +43,14 @@ def find_python():
     python = ROOT / ".cache" / "serving" / "bin" / "python"
     if not python.exists():
         uv = shutil.which("uv") or str(ROOT / ".venv" / "bin" / "uv")
-        lock = ROOT / "roles" / "seldon" / "files" / "serving.txt"
-        model = ROOT / "models" / "housing" / "requirements.txt"
-        install = [uv, "pip", "install", "--quiet", "--python", str(python)]
+        files, model = ROOT / "roles" / "seldon" / "files", ROOT / "models" / "housing"
+        at = ["--quiet", "--python", str(python)]
         subprocess.run([uv, "venv", "--quiet", str(python.parents[1])], check=True)
-        subprocess.run(install + ["--require-hashes", "-r", str(lock)], check=True)
-        subprocess.run(install + ["-r", str(model)], check=True)
+        lock = ["--require-hashes", str(files / "serving.txt")]
+        subprocess.run([uv, "pip", "sync", *at, *lock], check=True)
+        added = ["--overrides", str(files / "serving.overrides"), "-r", str(files / "serving.in")]
+        added += ["-r", str(model / "requirements.txt")]
+        subprocess.run([uv, "pip", "install", *at, *added], check=True)
     return str(python)
 
 
