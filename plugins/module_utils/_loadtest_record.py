@@ -16,7 +16,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram 
 MAX_INTERVALS = 240
 
 # 6 bits: percentiles of an interval are at most 0.8 % off, and hours of them fit in a few MB.
-_TIMELINE_BITS = 6
+TIMELINE_BITS = 6
 
 # Predictions kept per predictor for the picture of their distribution.
 RESERVOIR = 2000
@@ -95,7 +95,7 @@ class Interval:
     """One stretch of the timeline."""
 
     def __init__(self):
-        self.latencies = Histogram(_TIMELINE_BITS)
+        self.latencies = Histogram(TIMELINE_BITS)
         self.errors = 0
         self.sent = 0
         self.slots = {}  # (predictor, version): [count, predictions, sum, min, max]

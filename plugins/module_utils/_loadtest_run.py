@@ -14,19 +14,16 @@ import time
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_contract import parse_contract
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import parse_data, take_column
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import Plan
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import (
-    metrics, percentiles_csv, timeline, timeline_csv,
-)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload import (
     body, compact, header_lines, render,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report import report_html
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import find_address, tls_context
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_status import Status, teller
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_summary import summarise
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_work import Work
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_workers import engine_for
 
 # Different requests made before the run; a longer run sends them again in turn.
 _MAX_REQUESTS = 10000
@@ -58,31 +55,52 @@ def load_test(options, check_mode=False, progress=None):
     )
     if plan.stages is not None:
         work.due = arrivals(plan.stages, plan.arrival == "poisson", plan.seed, plan.count)
-    engine = engine_for(work, plan.processes, progress and _teller(plan, progress))
-    if plan.metrics_file:
-        _write(plan.metrics_file, metrics(plan.name, plan.target.url, started_at=time.time() + plan.warm_up))
+    engine = _engine(work, plan.processes, progress and teller(plan, progress))
+    _announce(plan)
     record = _interruptible(engine)
     result = summarise(plan, record)
     result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
-    if plan.metrics_file:
-        _write(plan.metrics_file, metrics(plan.name, plan.target.url, result))
+    _announce(plan, result)
     if plan.report:
         result["report"] = _report(plan.report, record, result)
     result["failed"] = result["outcome"] != "pass"
     return result
 
 
+# What only some runs need is loaded there: Ansible compiles a collection's files anew in every process.
+
+
+def _engine(work, processes, progress):
+    """What runs ``work``; ``progress`` is called with a Status about once a second."""
+    if processes == 1:
+        return Engine(work, progress and (lambda record, now: progress(Status(record, now))))
+    from ansible_collections.monitml.stack.plugins.module_utils._loadtest_workers import Workers
+
+    return Workers(work, processes, progress)
+
+
+def _announce(plan, result=None):
+    """Writes the file that tells Prometheus of the run: that it began, or what came of it."""
+    if plan.metrics_file:
+        from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import metrics
+
+        _write(plan.metrics_file, metrics(plan.name, plan.target.url, result, time.time() + plan.warm_up))
+
+
 def _report(directory, record, result):
     """Writes the report's files and returns the path of the one for the browser."""
+    from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_output as output
+    from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report import report_html
+
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as err:
         raise LoadTestError("report %s cannot be made (%s)." % (directory, err.strerror))
-    rows = timeline(record)
+    rows = output.timeline(record)
     files = {
         "load_test.json": json.dumps(result, indent=2, sort_keys=True) + "\n",
-        "timeline.csv": timeline_csv(rows),
-        "percentiles.csv": percentiles_csv(record),
+        "timeline.csv": output.timeline_csv(rows),
+        "percentiles.csv": output.percentiles_csv(record),
         "load_test.html": report_html(result, rows, record),
     }
     for name, text in files.items():
@@ -201,29 +219,6 @@ def _interruptible(engine):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _teller(plan, tell):
-    """Turns a Status into a line of progress."""
-    started = time.monotonic()
-    total = plan.total_seconds
-
-    def progress(status):
-        p95 = status.latencies.percentiles([0.95])[0]
-        parts = [
-            "%d sent" % status.sent,
-            "%.0f/s" % (status.sent / status.seconds if status.seconds > 0.1 else 0),
-            "p95 %s" % ("-" if p95 is None else "%.1f ms" % (p95 / 1e6)),
-            "%d errors" % status.errors,
-        ]
-        left = None if total is None else total + plan.warm_up - (time.monotonic() - started)
-        if left is None and plan.count and status.sent:
-            left = (plan.count - status.sent) * status.seconds / status.sent
-        if left is not None:
-            parts.append("%.0f s left" % max(0.0, left))
-        tell("%s: %s" % (plan.name, ", ".join(parts)))
-
-    return progress
 
 
 def _message(result):

@@ -15,28 +15,11 @@ import time
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import Histogram
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_status import Status
 
 # All begin together once all are there.
 _START_NS = 50000000
 _LENGTH = struct.Struct("!I")
-
-
-class Status:
-    """How far a run is: requests sent, errors, and latencies of the last whole interval."""
-
-    def __init__(self, record, now):
-        self.sent = record.sent
-        self.errors = sum(record.errors.values())
-        self.seconds = max((now - record.started) / 1e9, 1e-9)
-        whole = record.intervals[-2:-1] or record.intervals[-1:]
-        self.latencies = whole[0].latencies if whole else Histogram(6)
-
-    def merge(self, other):
-        self.sent += other.sent
-        self.errors += other.errors
-        self.latencies = copy.deepcopy(self.latencies)
-        self.latencies.merge(other.latencies)
 
 
 def shares(work, processes):
@@ -163,10 +146,3 @@ def _messages(buffers, pipe):
             return
         data, buffers[pipe] = buffers[pipe][_LENGTH.size:end], buffers[pipe][end:]
         yield pickle.loads(data)
-
-
-def engine_for(work, processes, progress=None):
-    """What runs ``work``; ``progress`` is called with a Status about once a second."""
-    if processes == 1:
-        return Engine(work, progress and (lambda record, now: progress(Status(record, now))))
-    return Workers(work, processes, progress)

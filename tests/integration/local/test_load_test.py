@@ -377,7 +377,7 @@ def test_the_action_plugin_runs_on_the_controller(stub, tmp_path):
 def test_progress_is_shown_in_a_terminal(stub, tmp_path):
     process = playbook(tmp_path, "-c", "local", "-e", "'n=80 rate=40 url=%s'" % stub.url(), terminal=True)
     output = process.communicate(timeout=60)[0]
-    assert output.count("s left") == 1, output
+    assert "s left" in output, output
 
 
 @pytest.mark.parametrize("arguments", [["-e", "ansible_become=true"], ["-e", "seconds=30"]])
