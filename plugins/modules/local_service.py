@@ -287,7 +287,7 @@ def account(module):
     try:
         found = pwd.getpwnam(name)
     except KeyError as error:
-        if module.check_mode or module.params["state"] == "absent":
+        if module.check_mode or module.params["state"] == "absent" or not module.params["services"]:
             return None
         raise units.ServiceError(
             "The user %s does not exist on this machine; create it first." % name
