@@ -126,6 +126,21 @@ def test_not_a_number_is_no_verdict(tmp_path):
     run(tmp_path, series, {60: set()}, deployment_with(*monitors))
 
 
+def test_a_measure_without_samples_has_no_value(tmp_path):
+    """Not even NaN: whoever compares, draws or judges the recorded values must not meet one."""
+    idle = {**healthy(), **model(BAD, rate=flat(0), parts=((0, SECONDS),))}
+    for bound in ("min", "max"):
+        idle[f'monitml_prediction_{bound}{{{BAD},output="price"}}'] = flat("NaN")
+    monitors = [
+        {"name": f"Watch{index}", "measure": measure, "min": -1e9, "predictors": ["bad"]}
+        for index, measure in enumerate(_queries.MONITORED)
+        # Of no requests there are none a second, and no share of the others' is theirs.
+        if measure not in ("requests_per_second", "traffic_deviation_ratio")
+    ]
+    query = "count by (measure) (monitml:monitor:value)"
+    run(tmp_path, idle, {60: set()}, deployment_with(*monitors), [(60, query, {})])
+
+
 @pytest.mark.parametrize(("limit", "fires"), [(-50, True), (-200, False)])
 def test_negative_predictions_have_a_mean(tmp_path, limit, fires):
     monitor = {"name": "Low", "measure": "prediction_mean", "min": limit, "predictors": ["bad"]}
