@@ -132,7 +132,7 @@ def die_with_parent(number):
     if libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent:
-        sys.exit("supervisord died while this service was starting")
+        raise SystemExit("supervisord died while this service was starting")
 
 
 def base_environment(user, home):
@@ -187,7 +187,9 @@ def run(path):
         os.chdir(spec["directory"])
         os.execve(spec["command"][0], spec["command"], environment)
     except OSError as error:
-        sys.exit("Cannot start %s in %s: %s" % (spec["command"][0], spec["directory"], error))
+        raise SystemExit(
+            "Cannot start %s in %s: %s" % (spec["command"][0], spec["directory"], error)
+        )
 
 
 def wait_for_death(pid):
@@ -263,7 +265,7 @@ def start(path):
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
     os.chdir(settings["home"])
-    sys.exit(supervisord(settings))
+    raise SystemExit(supervisord(settings))
 
 
 if __name__ == "__main__":

@@ -132,6 +132,10 @@ options:
     type: path
     default: /etc/systemd/system
 attributes:
+  platform:
+    description: Needs a /proc as Linux has it.
+    support: full
+    platforms: linux
   check_mode:
     description: Can run in check mode and tell what would change, also before the user or supervisord exist.
     support: full

@@ -48,6 +48,10 @@ options:
       - Leave it out only where O(user) runs nothing else.
     type: path
 attributes:
+  platform:
+    description: Needs a /proc as Linux has it.
+    support: full
+    platforms: linux
   check_mode:
     description: Can run in check mode.
     support: full

@@ -22,7 +22,11 @@ def test_a_file_is_replaced_whole(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = str(tmp_path / "a")
     managed.write(path, "old", 0o600, -1)
-    monkeypatch.setattr(os, "replace", lambda *unused: (_ for _ in ()).throw(OSError("full")))
+
+    def fails(*unused):
+        raise OSError("full")
+
+    monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(OSError):
         managed.write(path, "new", 0o600, -1)
     assert managed.read(path) == "old" and os.listdir(tmp_path) == ["a"]

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils import _service_units as units
 from hypothesis import given
@@ -88,7 +90,7 @@ def test_a_name_can_be_listed_once():
     ],
 )
 def test_an_instance_has_plain_names_and_paths(options, group, words):
-    instance = units.Instance(**dict(INSTANCE.__dict__, **options))
+    instance = replace(INSTANCE, **options)
     with pytest.raises(units.ServiceError) as caught:
         units.check_instance(instance, group)
     assert words in str(caught.value)
@@ -98,9 +100,9 @@ def test_supervisord_needs_a_path_and_a_short_home():
     units.check_instance(INSTANCE, "default")
     units.check_supervisor(INSTANCE)
     with pytest.raises(units.ServiceError, match="supervisor_path is ''"):
-        units.check_supervisor(units.Instance(**dict(INSTANCE.__dict__, supervisor_path="")))
+        units.check_supervisor(replace(INSTANCE, supervisor_path=""))
     with pytest.raises(units.ServiceError, match="home is too long"):
-        units.check_supervisor(units.Instance(**dict(INSTANCE.__dict__, home="/" + "x" * 90)))
+        units.check_supervisor(replace(INSTANCE, home="/" + "x" * 90))
 
 
 NAMES = st.sampled_from("abcdef")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import configparser
 import json
 import shlex
+from dataclasses import replace
 
 from ansible_collections.monitml.stack.plugins.module_utils import _service_units as units
 from ansible_collections.monitml.stack.plugins.module_utils import _supervisor_text as text
@@ -90,7 +91,7 @@ def test_supervisord_is_the_users_and_speaks_through_a_private_socket():
 
 
 def test_tasks_with_different_log_limits_share_one_supervisord():
-    other = units.Instance(**dict(INSTANCE.__dict__, log_max_bytes=5, log_backups=9))
+    other = replace(INSTANCE, log_max_bytes=5, log_backups=9)
     assert text.base(INSTANCE) == text.base(other) and text.watchdog(INSTANCE) == text.watchdog(
         other
     )

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -176,9 +177,7 @@ def test_an_interrupted_run_is_finished(machine):
 def test_purge_keeps_to_its_group_and_its_instance(machine):
     machine.present("a", "b")
     machine.present("c", group="other")
-    longer = units.Instance(
-        **dict(machine.instance.__dict__, name="m-x", home=machine.instance.home + "-x")
-    )
+    longer = replace(machine.instance, name="m-x", home=machine.instance.home + "-x")
     machine.present("a", instance=longer)
     (machine.units / "m-foreign.service").write_text("[Unit]\n", encoding="utf-8")
     machine.calls()

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,7 @@ def test_systemd_finds_nothing_to_complain_about(tmp_path):
         open_files_max=9,
         memory_max_bytes=10**9,
     )
-    instance = units.Instance(
-        **dict(INSTANCE.__dict__, home=str(tmp_path), log_directory=str(tmp_path))
-    )
+    instance = replace(INSTANCE, home=str(tmp_path), log_directory=str(tmp_path))
     path = tmp_path / "monitml-a.service"
     path.write_text(text.unit(instance, dict(made, directory=str(tmp_path))), encoding="utf-8")
     (tmp_path / "monitml.target").write_text(text.target(instance), encoding="utf-8")
