@@ -151,13 +151,18 @@ def check_port(listen, port, purpose):
             raise Problem(sentence % (port, listen, purpose, error.strerror)) from error
 
 
-def prepare_directory(path):
-    """An empty directory for the metrics files, in memory where none is given."""
+def prepare_directory(path, port):
+    """An empty directory for the metrics files; where none is given, one in memory for PORT.
+
+    That one is the same at each start, so that a server that was killed leaves none behind.
+    """
     if not path:
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        return tempfile.mkdtemp(prefix="monitml-", dir=memory)
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
+        path = os.path.join(memory, "monitml-%d-%d" % (os.getuid(), port))
     try:
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(path, mode=0o750, exist_ok=True)
+        if os.stat(path).st_uid != os.getuid():
+            raise Problem("The metrics directory %s belongs to another user." % path)
         for name in os.listdir(path):
             if name.startswith(("slot-", "custom-")):
                 os.unlink(os.path.join(path, name))
@@ -261,7 +266,7 @@ def run(options):
     check_port(options.listen, options.metrics_port, "metrics")
     path = os.environ.get("PREDICTIVE_UNIT_METRICS_ENDPOINT", "/metrics")
     server = serve_status.make_server(options.listen, options.metrics_port, path)
-    directory = prepare_directory(options.metrics_dir)
+    directory = prepare_directory(options.metrics_dir, options.metrics_port)
     token = secrets.token_hex(16)
     os.environ.update(MONITML_METRICS_DIR=directory, MONITML_PROBE_TOKEN=token)
 

@@ -110,6 +110,7 @@ class Server:
             "--model-dir=%s" % model,
             "--http-port=%d" % self.http_port,
             "--metrics-port=%d" % self.metrics_port,
+            "--metrics-dir=%s" % (Path(directory) / ("metrics-%d" % self.metrics_port)),
             *arguments,
         ]
         self._env = {**os.environ, **IDENTITY, **(env or {})}

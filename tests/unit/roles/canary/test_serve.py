@@ -72,8 +72,23 @@ def test_a_port_that_is_taken_is_named():
 def test_the_metrics_directory_is_emptied_of_our_files_only(tmp_path):
     for name in ("slot-000", "custom-000", "other"):
         (tmp_path / name).write_text("x")
-    assert serve.prepare_directory(str(tmp_path)) == str(tmp_path)
+    assert serve.prepare_directory(str(tmp_path), 1) == str(tmp_path)
     assert os.listdir(tmp_path) == ["other"]
+
+
+def test_the_metrics_directory_of_a_port_is_the_same_at_each_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(serve.os, "access", lambda _path, _mode: False)
+    first = serve.prepare_directory(None, 9001)
+    assert os.path.dirname(first) == str(tmp_path)
+    assert serve.prepare_directory(None, 9001) == first
+    assert serve.prepare_directory(None, 9003) != first
+
+
+def test_a_metrics_directory_of_another_user_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve.os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
+    with pytest.raises(serve.Problem, match="another user"):
+        serve.prepare_directory(str(tmp_path), 1)
 
 
 @pytest.mark.parametrize(
