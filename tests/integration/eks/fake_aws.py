@@ -6,7 +6,8 @@ Every call is written down as {service, action, region, write, status}. Tests st
 paths that no AWS service has:
 
 GET  /_fake/calls     the calls since the last reset, in order
-POST /_fake/reset     forgets calls, faults and scripts; with {"state": true} moto's state too
+POST /_fake/reset     forgets calls, faults and scripts; with {"state": "all"} moto's state too,
+                      with {"state": "eks"} only clusters and launch templates, which is quick
 POST /_fake/fault     {"action", "status", "code", "count"}: the next calls of this action fail
 POST /_fake/stop      {"after_writes": n}: every call fails once n more writes were answered
 POST /_fake/script    {resource: [answers]}, see moto_shim
@@ -112,8 +113,10 @@ class Recorder:
             answer = self.calls
         elif verb == "reset":
             self.forget()
-            if given.get("state"):
+            if given.get("state") == "all":
                 BackendDict.reset()
+            elif given.get("state") == "eks":
+                moto_shim.forget_clusters()
         elif verb == "fault":
             self.faults.append({"status": 400, "count": 1, **given})
         elif verb == "stop":

@@ -6,7 +6,7 @@ What is added: access configuration, upgrade policy and version updates of clust
 objects (DescribeUpdate), updateConfig and version updates of node groups, add-ons, access
 entries with policies, Pod Identity associations, tags on any ARN, and the security group that
 EKS makes with a cluster. What is corrected: UpdateClusterConfig merges instead of replacing and
-takes one kind of change per call, as AWS does.
+takes one kind of change per call, as AWS does; a launch template's own tags stay out of its data.
 
 A resource answers ACTIVE at once unless a test wrote a script for it, a list of statuses that
 the next describe calls give in turn; the last one stays. Resources are named
@@ -22,10 +22,11 @@ from urllib.parse import unquote
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
-from moto.ec2.models import ec2_backends
+from moto.ec2.models import EC2Backend, ec2_backends
 from moto.eks import urls
 from moto.eks.exceptions import InvalidParameterException, InvalidRequestException
 from moto.eks.exceptions import ResourceInUseException, ResourceNotFoundException
+from moto.eks.models import eks_backends
 from moto.eks.responses import EKSResponse
 
 SCRIPTS: dict[str, list[dict[str, Any]]] = {}
@@ -127,7 +128,7 @@ class ShimmedEKS(EKSResponse):
         ec2 = ec2_backends[self.current_account][self.region]
         vpc_id = ec2.get_subnet(body["resourcesVpcConfig"]["subnetIds"][0]).vpc_id
         group = ec2.create_security_group(
-            f"eks-cluster-sg-{cluster.name}",
+            f"eks-cluster-sg-{cluster.name}-{uuid.uuid4().hex[:8]}",
             "made by EKS",
             vpc_id,
             tags={f"kubernetes.io/cluster/{cluster.name}": "owned"},
@@ -433,8 +434,32 @@ def enabled_logs(cluster) -> list[str]:
     ]
 
 
+def forget_clusters() -> None:
+    """Clusters and launch templates of all regions are gone."""
+    for backends in list(eks_backends.values()):
+        for backend in list(backends.values()):
+            backend.clusters.clear()
+    for backends in list(ec2_backends.values()):
+        for backend in list(backends.values()):
+            backend.launch_templates.clear()
+            backend.launch_template_name_to_ids.clear()
+
+
+def keep_template_tags_apart() -> None:
+    """Moto mixes the tags of a launch template into its data; AWS keeps them apart."""
+    original = EC2Backend.create_launch_template
+
+    def create(self, name, description, data, tag_spec):
+        own = data.get("TagSpecifications", [])
+        data["TagSpecifications"] = [one for one in own if one["ResourceType"] != "launch-template"]
+        return original(self, name, description, data, tag_spec)
+
+    EC2Backend.create_launch_template = create
+
+
 def install() -> None:
     """Puts the shim in place of moto's own EKS routes; call before the first request."""
+    keep_template_tags_apart()
     urls.url_paths.clear()
     for path in ("clusters", "clusters/(?P<rest>.+)", "tags/(?P<resourceArn>.+)"):
         urls.url_paths["{0}/" + path + "$"] = ShimmedEKS.dispatch
