@@ -101,7 +101,7 @@ def signal_all(targets, number):
     for pid in targets:
         try:
             os.kill(pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             pass
 
 
@@ -154,7 +154,11 @@ def wait_for_turn(stamp, now, sleep):
         since = RESTART_SECONDS
     if 0 <= since < RESTART_SECONDS:
         sleep(RESTART_SECONDS)
-    with open(stamp, "w", encoding="utf-8"):
+    try:
+        with open(stamp, "w", encoding="utf-8"):
+            pass
+    except OSError:
+        # A full disk is no reason not to serve.
         pass
 
 
@@ -208,8 +212,11 @@ def wait_for_death(pid):
 
 def note(settings, text):
     """Adds a line to supervisord's log: our own output went to the supervisord that died."""
-    with open(settings["log"], "a", encoding="utf-8") as handle:
-        handle.write(time.strftime("%Y-%m-%d %H:%M:%S") + ",000 WARN watchdog: " + text + "\n")
+    try:
+        with open(settings["log"], "a", encoding="utf-8") as handle:
+            handle.write(time.strftime("%Y-%m-%d %H:%M:%S") + ",000 WARN watchdog: " + text + "\n")
+    except OSError:
+        pass
 
 
 def wake(settings):

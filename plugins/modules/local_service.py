@@ -330,6 +330,10 @@ def main():
         module.fail_json(msg=str(error), services=error.services)
     except units.ServiceError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(
+            msg="Cannot manage the services of %s: %s" % (module.params["instance"], error)
+        )
 
 
 if __name__ == "__main__":

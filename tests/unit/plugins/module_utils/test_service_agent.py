@@ -73,6 +73,11 @@ def test_a_service_waits_for_its_turn_when_it_just_ended(tmp_path):
     assert slept == [agent.RESTART_SECONDS]
 
 
+def test_a_full_disk_keeps_nothing_from_serving(tmp_path):
+    agent.wait_for_turn(str(tmp_path / "gone" / "a.started"), time.time, None)
+    agent.note({"log": str(tmp_path / "gone" / "log")}, "words")
+
+
 def run_agent(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-IS", agent.__file__, *arguments],

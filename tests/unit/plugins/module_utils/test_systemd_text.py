@@ -144,6 +144,9 @@ def test_systemd_itself_sees_what_was_given():
     # It refuses to do so as root, and another user cannot enter pytest's directory.
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
+        runtime = Path(directory, "run")
+        runtime.mkdir()
+        runtime.chmod(0o777)
         Path(directory, "monitml-a.service").write_text(made, encoding="utf-8")
         for name in ("basic", "default", "shutdown", "sysinit", "monitml"):
             empty = "[Unit]\nDefaultDependencies=no\n"
@@ -155,7 +158,11 @@ def test_systemd_itself_sees_what_was_given():
             check=False,
             timeout=20,
             user="nobody" if os.geteuid() == 0 else None,
-            env={"SYSTEMD_UNIT_PATH": directory, "XDG_RUNTIME_DIR": "/tmp", "LANG": "C.UTF-8"},
+            env={
+                "SYSTEMD_UNIT_PATH": directory,
+                "XDG_RUNTIME_DIR": str(runtime),
+                "LANG": "C.UTF-8",
+            },
         )
     if "Command Line:" not in done.stdout:
         pytest.skip("systemd --test does not work here: " + done.stderr[-200:])

@@ -92,6 +92,15 @@ def test_absent_on_an_empty_machine_is_no_change(capsys, tmp_path):
         assert code == 0 and not result["changed"] and result["services"] == []
 
 
+def test_a_disk_that_fails_is_a_sentence_too(capsys, tmp_path, monkeypatch):
+    def full(*unused):
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr(local_service.LocalServices, "present", full)
+    code, result = run(capsys, tmp_path)
+    assert code == 1 and "services of m: [Errno 28] No space left on device" in result["msg"]
+
+
 def test_another_user_has_to_become_root(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     code, result = run(capsys, tmp_path, backend="supervisor", supervisor_path="/x")
