@@ -27,7 +27,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets im
     ANCILLARY_BYTES, error_kind, unpack_stamp,
 )
 
-_READ_BYTES = 16384
+_READ_BYTES = 8192
 _EVENTS = 256
 
 # How long before a request is due the engine stops sleeping and polls: a sleep wakes up late.

@@ -108,6 +108,60 @@ def test_a_new_supervisord_is_reached_with_the_old_connection(path):
         assert rpc("getPID") == 8
 
 
+def info(name, state, pid=0):
+    return {"name": name, "state": state, "pid": pid}
+
+
+def make_backend(path):
+    home = os.path.dirname(path)
+    instance = units.Instance("m", home, "root", home + "/log", 1000, 2, "/opt/venv/bin")
+    os.mkdir(instance.run_directory)
+    return supervisor.Supervisor(instance, None, "python3")
+
+
+def test_a_service_that_still_is_the_agent_has_not_started_yet(path, monkeypatch):
+    backend = make_backend(path)
+    infos = [info("a", 20, os.getpid()), info("b", 100), info("c", 10, os.getpid())]
+    with answering(backend.instance.socket, getAllProcessInfo=lambda: infos):
+        seen = backend.look(["a", "b", "c", "d"])
+        assert seen["a"].running and seen["a"].settled and seen["a"].seconds > 0
+        assert seen["b"].ended and not seen["b"].running
+        assert seen["c"].running and not seen["c"].ended
+        assert seen["d"] == supervisor.Seen()
+        waiting = ["/opt/venv/bin/python3", "-IS", backend.instance.agent, "run", "x.json"]
+        monkeypatch.setattr(supervisor.agent, "arguments", lambda pid: waiting)
+        assert not backend.look(["a"])["a"].settled
+
+
+def test_a_restart_is_of_one_service_and_need_not_wait(path):
+    backend = make_backend(path)
+    states, calls = {"a": 20, "b": 20, supervisor.units.WATCHDOG: 20}, []
+    stamp = backend.own_files("a")[1]
+    with open(stamp, "w", encoding="utf-8"):
+        pass
+
+    def call(name, act=lambda *unused: True):
+        def method(*arguments):
+            calls.append((name,) + arguments)
+            return act(*arguments)
+
+        return method
+
+    methods = {
+        "getPID": lambda: 7,
+        "getAllProcessInfo": lambda: [info(*one) for one in states.items()],
+        "stopProcessGroup": call("stop", lambda name, wait: states.update({name: 0}) or []),
+        "reloadConfig": call("reload"),
+        "removeProcessGroup": call("remove", lambda name: bool(states.pop(name) == 0)),
+        "addProcessGroup": call("add"),
+    }
+    with answering(backend.instance.socket, **methods):
+        backend.look(["a", "b"])
+        backend.apply({"a": "restarted", "b": "unchanged"}, set())
+    assert calls == [("stop", "a", False), ("reload",), ("remove", "a"), ("add", "a")]
+    assert not os.path.exists(stamp)
+
+
 def test_what_somebody_wrote_into_a_file_is_overwritten(tmp_path):
     home = str(tmp_path)
     instance = units.Instance("m", home, "root", home + "/log", 1000, 2, "/opt/venv/bin")

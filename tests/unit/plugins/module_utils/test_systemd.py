@@ -174,6 +174,17 @@ def test_an_interrupted_run_is_finished(machine):
     assert machine.present("a", restart_digest="2")[0] is False
 
 
+def test_going_back_after_two_interrupted_runs_restarts_all_the_same(machine):
+    machine.present("a")
+    (machine.bin / "fails-restart").touch()
+    for digest in ("2", ""):
+        with pytest.raises(units.ServiceError):
+            machine.present("a", restart_digest=digest)
+    (machine.bin / "fails-restart").unlink()
+    # The unit is as it was at first, but nobody knows what runs.
+    assert machine.present("a") == (True, {"a": "restarted"})
+
+
 def test_purge_keeps_to_its_group_and_its_instance(machine):
     machine.present("a", "b")
     machine.present("c", group="other")
