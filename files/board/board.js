@@ -96,6 +96,7 @@ function drawFigures({ panel, means, monitors, predictors, firing, color }) {
     const own = (labels) => labels.predictor_name === predictor.name && labels.predictor_version === predictor.version;
     const alarms = firing.filter((alert) => own(alert.labels) && alert.labels.severity === "critical");
     const mean = means.filter((entry) => own(entry.labels));
+    const limit = brokenLimit(panel, mean, monitors);
     const text = mean.length ? mean.map((entry) => format(entry.value, panel.unit)).join(" · ") : "–";
     return el("article", {
       class: `figure${alarms.length ? " alarm" : ""}`,
@@ -107,19 +108,23 @@ function drawFigures({ panel, means, monitors, predictors, firing, color }) {
         el("span", { class: "chip", text: predictor.version }),
         ...(predictor.shadow ? [el("span", { class: "chip", text: "shadow" })] : []),
       ]),
-      el("p", { class: "big", text }),
-      el("p", { class: "caption", text: caption(panel, mean, monitors) }),
+      el("p", { class: `big${limit ? " off" : ""}`, text }),
+      el("p", { class: `caption${limit ? " off" : ""}`, text: caption(panel, mean, limit) }),
       monitorTable(monitors, own, firing),
     ]);
   }));
 }
 
-function caption(panel, mean, monitors) {
-  if (!mean.length) return `${panel.title.toLowerCase()}: none in the last ${WINDOW_SECONDS} s`;
-  const limits = monitors.limit.filter((entry) => entry.labels.measure === panel.measure);
-  const broken = limits.find(({ labels, value }) => mean.some((entry) => (labels.bound === "min" ? entry.value < value : entry.value > value)));
-  const what = `${panel.title.toLowerCase()}, last ${WINDOW_SECONDS} s`;
-  return broken ? `${what}: ${limitText(broken, panel.unit)} is allowed` : what;
+function brokenLimit(panel, mean, monitors) {
+  return monitors.limit
+    .filter((entry) => entry.labels.measure === panel.measure)
+    .find(({ labels, value }) => mean.some((entry) => (labels.bound === "min" ? entry.value < value : entry.value > value)));
+}
+
+function caption(panel, mean, limit) {
+  const title = panel.title.toLowerCase();
+  if (!mean.length) return `${title}: none in the last ${WINDOW_SECONDS} s`;
+  return `${title}, last ${WINDOW_SECONDS} s${limit ? `: ${limitText(limit, panel.unit)} is allowed` : ""}`;
 }
 
 const limitText = (limit, unit) => `${limit.labels.bound === "min" ? "at least" : "at most"} ${format(limit.value, unit)}`;

@@ -161,9 +161,9 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
     return {
         "summary": f"{who}: the {words}{output} is {value}, allowed is {allowed}.",
         "description": (
-            f"The {words}{output} of predictor {{{{ $labels.predictor_name }}}}, version"
-            f" {{{{ $labels.predictor_version }}}}, of {{{{ $labels.deployment_name }}}} is {value}"
-            f" over the last {window} s; allowed is {allowed}. Samples: {samples}."
+            f"Predictor {{{{ $labels.predictor_name }}}}, version {{{{ $labels.predictor_version }}}}, of"
+            f" {{{{ $labels.deployment_name }}}}: the {words}{output} is {value} over the last"
+            f" {window} s; allowed is {allowed}. Samples: {samples}."
         ),
         "value": value,
         "limit": allowed,

@@ -86,7 +86,7 @@ def test_the_message_has_value_limit_and_samples(tmp_path):
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(_rules.alert_rules(deployment), width=10000))
     annotations = {
         "summary": "housing/bad v2: the average prediction (price) is 484,713.5, allowed is at most 1,000.",
-        "description": "The average prediction (price) of predictor bad, version v2, of housing is"
+        "description": "Predictor bad, version v2, of housing: the average prediction (price) is"
         " 484,713.5 over the last 30 s; allowed is at most 1,000. Samples: 30.",
         "value": "484,713.5",
         "limit": "at most 1,000",
