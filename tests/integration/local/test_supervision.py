@@ -258,11 +258,21 @@ def test_a_service_that_began_to_fail_later_is_not_called_well(instance):
 
 def test_a_service_is_tried_again_about_once_a_second(instance):
     stamps = Path(instance.home, "log", "stamps")
-    service = {"name": "a", "command": ["/bin/sh", "-c", "date +%%s >> %s; exit 1" % stamps]}
-    instance.converge([service])
-    before = len(stamps.read_text(encoding="utf-8").split())
+    service = {"name": "a", "command": ["/bin/sh", "-c", "date >> %s; exit 1" % stamps]}
+    # supervisord looks at its programs whenever one of them writes something.
+    chatty = {"name": "b", "command": ["/bin/sh", "-c", "while sleep 0.02; do echo x; done"]}
+    instance.converge([service, chatty])
+    before = len(stamps.read_text(encoding="utf-8").splitlines())
     time.sleep(4)
-    assert 2 <= len(stamps.read_text(encoding="utf-8").split()) - before <= 5
+    assert 2 <= len(stamps.read_text(encoding="utf-8").splitlines()) - before <= 5
+
+
+def test_services_may_finish_when_supervisord_is_killed(instance):
+    done = Path(instance.home, "log", "done")
+    script = "trap 'sleep 0.5; echo > %s; exit' TERM; while sleep 0.05; do :; done" % done
+    instance.converge([{"name": "a", "command": ["/bin/sh", "-c", script]}])
+    os.kill(instance.supervisord(), signal.SIGKILL)
+    until(done.exists)
 
 
 def test_logs_roll_over(instance):
