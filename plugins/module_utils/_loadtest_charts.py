@@ -14,6 +14,9 @@ WIDTH, HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 14, 36
 COLOURS = 6
 
+# Values beyond are drawn at the edge: a broken model may predict anything a float can hold.
+_NEAR, _FAR = 1e-12, 1e300
+
 
 class Axis:
     """Maps values to points between ``start`` and ``end``; ``ticks`` are (value, label)."""
@@ -25,7 +28,7 @@ class Axis:
 
     def at(self, value):
         if self._log:
-            share = (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+            share = (math.log(max(value, _NEAR)) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         else:
             share = (value - self.low) / (self.high - self.low)
         return self.start + (self.end - self.start) * min(1.0, max(0.0, share))
@@ -33,8 +36,10 @@ class Axis:
 
 def linear(low, high, start, end):
     """An axis from ``low`` to at least ``high`` with round ticks."""
-    if not high > low:
-        low, high = (0.0, 2.0 * high) if high > 0 else (low, low + 1.0)
+    low, high = max(low, -_FAR), min(high, _FAR)
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
+        # All the same: a bar or line in the middle.
+        low, high = (0.0, 2.0 * high) if high > 1e-9 else (2.0 * low, 0.0) if low < -1e-9 else (0.0, 1.0)
     step = 10.0 ** math.floor(math.log10((high - low) / 4.0))
     for factor in (1, 2, 2.5, 5, 10):
         if (high - low) / (step * factor) <= 5.0:
@@ -48,6 +53,7 @@ def linear(low, high, start, end):
 
 def logarithmic(low, high, start, end):
     """A logarithmic axis over the whole decades, or halves of them, around ``low`` to ``high``."""
+    low, high = max(low, _NEAR), min(max(high, _NEAR), _FAR)
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     last = max(last, first + 1)
     factors = (1, 2, 5) if last - first <= 3 else (1,)
@@ -136,15 +142,18 @@ def lines(series, title_x, title_y, log=False, whole=False):
     return _legend([name for name, _points in shown]) + _frame(axis_x, axis_y, title_x, title_y, content)
 
 
-def nines(series, title_y):
-    """Values by percentile, the tail stretched: x is 1 / (1 - percentile). ``series`` is [(name, [(percent, y)])]."""
+def nines(series, title_y, count):
+    """Values by percentile, the tail stretched: x is 1 / (1 - percentile). ``series`` is [(name, [(percent, y)])].
+
+    Of ``count`` samples, percentiles that none lies beyond are left out.
+    """
     marks = [0, 50, 90, 99, 99.9, 99.99, 99.999]
-    shown = [(name, [(percent, y) for percent, y in points if y is not None and y > 0 and percent <= 99.999])
+    shown = [(name, [(percent, y) for percent, y in points if y is not None and y > 0 and (100.0 - percent) * count >= 99.99])
              for name, points in series]
     values = [y for _name, points in shown for _x, y in points]
     if not values:
         return '<p class="none">Nothing was measured.</p>'
-    top = max(percent for _name, points in shown for percent, _y in points)
+    top = max(1.0, max(percent for _name, points in shown for percent, _y in points))
     axis_x = Axis(1.0, 1.0 / (1.0 - top / 100.0), _LEFT, WIDTH - _RIGHT,
                   [(1.0 / (1.0 - mark / 100.0), "%g %%" % mark) for mark in marks if mark <= top], True)
     axis_y = logarithmic(min(values), max(values), HEIGHT - _BOTTOM, _TOP)

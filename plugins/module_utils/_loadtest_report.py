@@ -38,8 +38,8 @@ svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def report_html(result, rows, record):
-    """The page. ``result`` as returned to the user, ``rows`` the timeline, ``record`` the Record."""
+def report_html(result, rows, record, expected):
+    """The page: ``result`` as returned to the user, the timeline's ``rows``, the Record, declared shares."""
     title = "%s: %s" % (result["name"], result["outcome"])
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
@@ -53,7 +53,7 @@ def report_html(result, rows, record):
         "<section>%s</section>" % _tiles(result),
         "<section><h2>Verdicts</h2>%s</section>" % _verdicts(result),
         "<div class='grid2'>%s</div>" % "".join(
-            "<section><h2>%s</h2>%s</section>" % section for section in _pictures(result, rows, record)),
+            "<section><h2>%s</h2>%s</section>" % section for section in _pictures(result, rows, record, expected)),
         "<section><h2>Predictors</h2>%s</section>" % _predictors(result),
         "<section><h2>Latency</h2>%s</section>" % _latencies(result),
         "<section><h2>Errors</h2>%s</section>" % _errors(result),
@@ -104,7 +104,7 @@ def _name(predictor, version):
     return ("%s %s" % (predictor or "(unnamed)", version)).strip()
 
 
-def _pictures(result, rows, record):
+def _pictures(result, rows, record, expected):
     """(title, chart) of every picture."""
     times = [(name, [(row["second"], row[key]) for row in rows])
              for name, key in (("p50", "p50_ms"), ("p95", "p95_ms"), ("p99", "p99_ms"), ("max", "max_ms"))]
@@ -123,9 +123,12 @@ def _pictures(result, rows, record):
              for slot in slots]
     shares = [(_name(item["predictor"], item["version"]), item["share"], item["share_low"], item["share_high"],
                item["declared"]) for item in result["predictors"]]
+    answering = {item["predictor"] for item in result["predictors"]}
+    # One that should have answered and never did is what the picture is for.
+    shares += [(name, 0.0, 0.0, 0.0, share) for name, share in sorted(expected.items()) if share and name not in answering]
     return [
         ("Latency over time", charts.lines(times, "seconds", "ms", log=True)),
-        ("Latency by percentile", charts.nines(curves, "ms")),
+        ("Latency by percentile", charts.nines(curves, "ms", record.latencies.count)),
         ("Requests over time", charts.lines(rates, "seconds", "per second", whole=True)),
         ("Split", charts.split(shares)),
         ("Predictions", charts.distribution(

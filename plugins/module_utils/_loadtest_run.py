@@ -62,7 +62,7 @@ def load_test(options, check_mode=False, progress=None):
     result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
     _announce(plan, result)
     if plan.report:
-        result["report"] = _report(plan.report, record, result)
+        result["report"] = _report(plan, record, result)
     result["failed"] = result["outcome"] != "pass"
     return result
 
@@ -87,11 +87,12 @@ def _announce(plan, result=None):
         _write(plan.metrics_file, metrics(plan.name, plan.target.url, result, time.time() + plan.warm_up))
 
 
-def _report(directory, record, result):
+def _report(plan, record, result):
     """Writes the report's files and returns the path of the one for the browser."""
     from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_output as output
     from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report import report_html
 
+    directory = plan.report
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as err:
@@ -101,7 +102,7 @@ def _report(directory, record, result):
         "load_test.json": json.dumps(result, indent=2, sort_keys=True) + "\n",
         "timeline.csv": output.timeline_csv(rows),
         "percentiles.csv": output.percentiles_csv(record),
-        "load_test.html": report_html(result, rows, record),
+        "load_test.html": report_html(result, rows, record, plan.expected),
     }
     for name, text in files.items():
         _write(os.path.join(directory, name), text)
