@@ -38,6 +38,7 @@ class FakeAws:
     def __init__(self, url: str) -> None:
         self.url = url
         self.made: dict = {}
+        self.subnets: list[str] = []
 
     def client(self, service: str, region: str = REGION):
         key = (service, region)
@@ -63,6 +64,7 @@ class FakeAws:
     def empty(self) -> None:
         """An account without anything but what AWS gives everybody."""
         self.ask("reset", {"state": "all"})
+        self.subnets = []
 
     def without_clusters(self) -> None:
         """The account as it was, but for clusters and launch templates."""
@@ -121,17 +123,20 @@ def empty(server, alone):
     return server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def subnets(server):
-    """Three subnets in three zones, made once, for tests that need no network of their own."""
-    ec2 = server.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    return [
-        ec2.create_subnet(
-            VpcId=vpc, CidrBlock=f"10.9.{index}.0/24", AvailabilityZone=f"{REGION}{zone}"
-        )["Subnet"]["SubnetId"]
-        for index, zone in enumerate("abc")
-    ]
+    """Three subnets in three zones, for tests that need no network of their own; made once."""
+    if not server.subnets:
+        ec2 = server.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        server.subnets = [
+            ec2.create_subnet(
+                VpcId=vpc, CidrBlock=f"10.9.{index}.0/24", AvailabilityZone=f"{REGION}{zone}"
+            )["Subnet"]["SubnetId"]
+            for index, zone in enumerate("abc")
+        ]
+        server.forget()
+    return server.subnets
 
 
 class ModuleFailed(Exception):

@@ -24,7 +24,8 @@ import sys
 import threading
 from urllib.parse import parse_qs
 
-os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # nobody asks for one, and they take a second
 
 import moto_shim  # noqa: E402
 from moto.core.base_backend import BackendDict  # noqa: E402
