@@ -11,7 +11,7 @@ import math
 from html import escape
 
 WIDTH, HEIGHT = 640, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 14, 36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 14, 36
 COLOURS = 6
 
 # Values beyond are drawn at the edge: a broken model may predict anything a float can hold.
@@ -53,7 +53,7 @@ def linear(low, high, start, end):
 
 def logarithmic(low, high, start, end):
     """A logarithmic axis over the whole decades, or halves of them, around ``low`` to ``high``."""
-    low, high = max(low, _NEAR), min(max(high, _NEAR), _FAR)
+    low, high = (min(max(value, _NEAR), _FAR) for value in (low, high))
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     last = max(last, first + 1)
     factors = (1, 2, 5) if last - first <= 3 else (1,)

@@ -27,10 +27,11 @@ _BACKOFF_NS = (10000000, 1000000000)
 class Connection:
     """One connection, and in a closed loop the user behind it.
 
-    ``begun`` is when its request was taken up, ``intended`` when it was due, ``sent`` when it went out.
+    ``begun`` is when its request was taken up, ``intended`` when it was due, ``left`` when it was handed to the
+    kernel and ``sent`` when it went out, which is the same unless the kernel stamped it.
     """
 
-    __slots__ = ("sock", "fd", "send", "recvmsg", "state", "begun", "intended", "sent", "request",
+    __slots__ = ("sock", "fd", "send", "recvmsg", "state", "begun", "intended", "left", "sent", "request",
                  "unsent", "reader", "failures")
 
     def __init__(self):
@@ -101,7 +102,7 @@ class Connections:
         """Sends the request of a connection that is open and free."""
         request = conn.request
         conn.state = BUSY
-        conn.sent = time.monotonic_ns()
+        conn.left = conn.sent = time.monotonic_ns()
         try:
             sent = conn.send(request)
         except BlockingIOError:

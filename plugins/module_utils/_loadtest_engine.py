@@ -30,8 +30,10 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets im
 _READ_BYTES = 8192
 _EVENTS = 256
 
-# How long before a request is due the engine stops sleeping and polls: a sleep wakes up late.
+# How long before a request is due the engine stops sleeping and polls, and then only looks at the
+# clock: a sleep wakes up late, and a poll takes a moment.
 _SPIN_NS = 200000
+_STARE_NS = 12000
 _TICK_NS = 100000000
 _PROGRESS_NS = 1000000000
 
@@ -134,18 +136,19 @@ class Engine(Connections):
         if self._due is not None and self._due < wake:
             wake = self._due
         gap = wake - now
-        if gap <= 0:
-            events = self._epoll.poll(0, _EVENTS)
-        elif self._due is None:
-            events = self._epoll.poll(gap / 1e9, _EVENTS)
+        if self._due is None:
+            events = self._epoll.poll(max(0, gap) / 1e9, _EVENTS)
         else:
-            # epoll.poll() rounds up to milliseconds; select() on the epoll itself does not.
             if gap > _SPIN_NS:
+                # epoll.poll() rounds up to milliseconds; select() on the epoll itself does not.
                 select.select((self._epoll,), (), (), (gap - _SPIN_NS) / 1e9)
             events = self._epoll.poll(0, _EVENTS)
         if events:
             self._pump(events)
         now = time.monotonic_ns()
+        if self._due is not None and 0 < self._due - now < _STARE_NS:
+            while now < self._due:
+                now = time.monotonic_ns()
         while self._due is not None and self._due <= now:
             self._arrive(self._due, now)
             self._advance()
@@ -335,7 +338,7 @@ class Engine(Connections):
             conn = free.pop()
             if conn.state == IDLE:
                 self._assign(conn, due, now)
-                lag = conn.sent - due
+                lag = conn.left - due
                 break
         else:
             if len(self._conns) < self.work.connections:

@@ -104,7 +104,7 @@ def judge(limit, observed, samples):
         return verdict(limit.text, "error", "%s: nothing%s was measured" % (limit.text, of), None, limit.value, samples)
     # A percentile that no sample lies beyond is only the largest sample.
     needed = math.ceil(1.0 / (1.0 - limit.ratio) - 1e-9) if limit.ratio is not None else 1
-    shown = "%s: measured %s of %d samples" % (limit.text, _number(observed), samples)
+    shown = "%s: measured %s of %d samples" % (limit.text, _shown(limit, observed), samples)
     if samples < needed:
         message = "%s, which needs at least %d samples" % (shown, needed)
         return verdict(limit.text, "inconclusive", message, observed, limit.value, samples)
@@ -152,5 +152,10 @@ def overall(verdicts):
     return "pass"
 
 
-def _number(value):
-    return "%.6g" % value if abs(value) < 1e6 else "%.0f" % value
+def _shown(limit, value):
+    """A measured value with the unit a person expects."""
+    if limit.measure in ("error_ratio", "share"):
+        return "%.4g %%" % (value * 100)
+    number = "%.6g" % value if abs(value) < 1e6 else "%.0f" % value
+    times = limit.ratio is not None or _MEASURES[limit.measure][0] is _TIMES
+    return number + " ms" if times else number

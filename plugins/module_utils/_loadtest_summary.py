@@ -14,8 +14,9 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_limits imp
 
 _RATIOS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
 
-# The generator is called the bottleneck when its own delay is this much of what it measures...
-_LAG_MS, _LAG_SHARE = 10.0, 0.1
+# The generator is called the bottleneck when its own delay is this much of what it measures, or
+# when half of all requests leave so late...
+_LAG_MS, _LAG_SHARE, _LAG_MEDIAN_MS = 10.0, 0.1, 1.0
 # ...when it sends fewer than this of what is due...
 _SENT_RATIO = 0.99
 # ...or, in a closed loop of at least a second, when it leaves the processor hardly a rest.
@@ -143,11 +144,11 @@ def _reasons(plan, record, report, seconds):
     slack = 4 * math.sqrt(report["planned"]) if plan.arrival == "poisson" else 0
     if not record.interrupted and record.sent < _SENT_RATIO * report["planned"] - slack - 1:
         reasons.append("only %d of %d planned requests were sent" % (record.sent, report["planned"]))
-    lag_ms = (report["send_lag_us"]["p99"] or 0.0) / 1e3
+    half, most = ((report["send_lag_us"][name] or 0.0) / 1e3 for name in ("p50", "p99"))
     p99 = record.latencies.summary([0.99])["percentiles"][0]
-    if lag_ms > _LAG_MS and (p99 is None or lag_ms > _LAG_SHARE * p99 / 1e6):
-        reasons.append("requests left up to %.1f ms late (99th percentile); give the generator a quieter "
-                       "machine or more processes" % lag_ms)
+    if half > _LAG_MEDIAN_MS or (most > _LAG_MS and (p99 is None or most > _LAG_SHARE * p99 / 1e6)):
+        reasons.append("requests left %.1f ms late (median; 99th percentile %.1f ms); give the generator a quieter "
+                       "machine or more processes" % (half, most))
     return reasons
 
 

@@ -260,7 +260,7 @@ verdicts:
   returned: when requests were sent
   type: list
   elements: dict
-  sample: [{name: "p95 < 300ms", outcome: pass, value: 9.31, limit: 300.0, samples: 60, message: "p95 < 300ms: measured 9.31 of 60 samples"}]
+  sample: [{name: "p95 < 300ms", outcome: pass, value: 9.31, limit: 300.0, samples: 60, message: "p95 < 300ms: measured 9.31 ms of 60 samples"}]
 requests:
   description: Requests sent, without those of the warm-up.
   returned: always

@@ -82,6 +82,12 @@ def test_verdicts(text, observed, samples, outcome):
     assert found["samples"] == samples and found["message"].startswith(text)
 
 
+def test_a_verdict_has_the_unit_of_its_limit():
+    for text, value, shown in (("error_ratio < 1%", 0.0125, "1.25 %"), ("p50 < 1s", 12.5, "12.5 ms"),
+                               ("prediction_mean(a) > 1", 484713.5, "484714"), ("prediction_max(a) > 1", 5e7, "50000000")):
+        assert judge(parse_limit(text), value, 10)["message"] == "%s: measured %s of 10 samples" % (text, shown)
+
+
 def split(expected, counts, unnamed=0, low=0.0, high=1.0):
     return judge_split(expected, counts, {name: (low, high) for name in {*expected, *counts}}, unnamed)["outcome"]
 
