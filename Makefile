@@ -5,7 +5,7 @@
 # make lock     locks the newest versions that the *.in files allow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo destroy test lint sanity unit integration molecule clean lock
+.PHONY: help demo destroy test lint unit molecule integration sanity clean lock
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -49,13 +49,25 @@ demo: $(VENV)/.run
 destroy: $(VENV)/.run
 	@ansible-playbook $(BECOME) playbooks/destroy.yml
 
-test: lint unit integration molecule sanity
+test: lint unit molecule integration sanity
 
 lint: $(VENV)/.test
-	@ansible-lint --offline --profile production
+	@ansible-lint --profile production
+	@antsibull-changelog lint
 
 unit: $(VENV)/.test
-	@pytest tests/unit
+	@pytest -n 2 tests/unit
+
+# Makes a stack of its own on this machine, beside yours, and takes it away.
+molecule: $(VENV)/.test
+	@ANSIBLE_HOME=$(CURDIR)/$(CACHE)/ansible molecule test --all
+
+integration: $(VENV)/.test
+	@ansible-playbook $(BECOME) tests/prepare.yml
+	@pytest -n 2 --dist loadfile tests/integration
+
+sanity: $(VENV)/.test
+	@./tests/sanity.sh
 
 clean:
 	rm -rf $(VENV) $(CACHE) .pytest_cache .hypothesis tests/output
