@@ -43,10 +43,15 @@ $(VENV)/.test: tests/requirements.txt
 # Who is not root needs sudo, and its password unless sudo asks none.
 BECOME = $$(test "$$(id -u)" = 0 || sudo -n true 2>/dev/null || echo --ask-become-pass)
 
-demo: $(VENV)/.run
+.PHONY: root
+root:
+	@test "$$(id -u)" = 0 || command -v sudo >/dev/null || \
+		{ echo 'Packages, a user and services need root. Run as root, or install sudo.' >&2; exit 1; }
+
+demo: root $(VENV)/.run
 	@ansible-playbook $(BECOME) playbooks/demo.yml -e n=$(n)
 
-destroy: $(VENV)/.run
+destroy: root $(VENV)/.run
 	@ansible-playbook $(BECOME) playbooks/destroy.yml
 
 test: lint unit molecule integration sanity
@@ -59,10 +64,10 @@ unit: $(VENV)/.test
 	@pytest -n 2 tests/unit
 
 # Makes a stack of its own on this machine, beside yours, and takes it away.
-molecule: $(VENV)/.test
+molecule: root $(VENV)/.test
 	@ANSIBLE_HOME=$(CURDIR)/$(CACHE)/ansible molecule test --all
 
-integration: $(VENV)/.test
+integration: root $(VENV)/.test
 	@ansible-playbook $(BECOME) tests/prepare.yml
 	@pytest -n 2 --dist loadfile tests/integration
 
