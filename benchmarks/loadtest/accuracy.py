@@ -35,8 +35,18 @@ def measure(name, peer, folder, seconds, hogs):
     errors = {}
     for q, value in found.items():
         true = bench.rank(truth, q / 100) / 1000
-        errors["%g" % q] = {"error_us": round(abs(value - true), 1), "truth_us": round(true, 1), "told_us": round(value, 1)}
-    return {"tool": name, "requests": len(truth), "cpu_seconds": round(cpu, 2), "percentiles": errors, "send_lag_us": lag}
+        errors["%g" % q] = {
+            "error_us": round(abs(value - true), 1),
+            "truth_us": round(true, 1),
+            "told_us": round(value, 1),
+        }
+    return {
+        "tool": name,
+        "requests": len(truth),
+        "cpu_seconds": round(cpu, 2),
+        "percentiles": errors,
+        "send_lag_us": lag,
+    }
 
 
 def main():
@@ -55,30 +65,61 @@ def main():
         for number in range(arguments.rounds):
             for name in random.sample(sorted(tools), len(tools)):
                 try:
-                    runs.append({"round": number, **measure(name, tools[name], folder, arguments.seconds, arguments.busy)})
+                    runs.append(
+                        {
+                            "round": number,
+                            **measure(name, tools[name], folder, arguments.seconds, arguments.busy),
+                        }
+                    )
                 except Exception as err:  # a peer that breaks is a result as well
                     print(name, "failed:", repr(err)[:200])
     report(runs, tools)
     if arguments.save:
-        bench.save(arguments.save, {"rate": RATE, "seconds": arguments.seconds, "busy_loops": arguments.busy,
-                                    "summary": summary(runs, tools), "runs": runs})
+        bench.save(
+            arguments.save,
+            {
+                "rate": RATE,
+                "seconds": arguments.seconds,
+                "busy_loops": arguments.busy,
+                "summary": summary(runs, tools),
+                "runs": runs,
+            },
+        )
 
 
 def summary(runs, tools):
     found = {}
     for name in tools:
         mine = [run["percentiles"] for run in runs if run["tool"] == name]
-        found[name] = {q: {"median_error_us": statistics.median(run[q]["error_us"] for run in mine if q in run),
-                           "worst_error_us": max(run[q]["error_us"] for run in mine if q in run),
-                           "median_truth_us": statistics.median(run[q]["truth_us"] for run in mine if q in run)}
-                       for q in ("50", "90", "99", "99.9") if any(q in run for run in mine)}
+        found[name] = {
+            q: {
+                "median_error_us": statistics.median(
+                    run[q]["error_us"] for run in mine if q in run
+                ),
+                "worst_error_us": max(run[q]["error_us"] for run in mine if q in run),
+                "median_truth_us": statistics.median(
+                    run[q]["truth_us"] for run in mine if q in run
+                ),
+            }
+            for q in ("50", "90", "99", "99.9")
+            if any(q in run for run in mine)
+        }
     return found
 
 
 def report(runs, tools):
     print("|error| in microseconds, median of rounds (worst)")
-    for name, row in sorted(summary(runs, tools).items(), key=lambda pair: pair[1].get("99", {}).get("median_error_us", 1e9)):
-        print("%-11s" % name, "   ".join("p%s %8.1f (%.1f)" % (q, row[q]["median_error_us"], row[q]["worst_error_us"]) for q in row))
+    for name, row in sorted(
+        summary(runs, tools).items(),
+        key=lambda pair: pair[1].get("99", {}).get("median_error_us", 1e9),
+    ):
+        print(
+            "%-11s" % name,
+            "   ".join(
+                "p%s %8.1f (%.1f)" % (q, row[q]["median_error_us"], row[q]["worst_error_us"])
+                for q in row
+            ),
+        )
 
 
 if __name__ == "__main__":

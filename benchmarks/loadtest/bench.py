@@ -67,7 +67,10 @@ def process(command, core, **options):
 @contextlib.contextmanager
 def nginx(folder):
     port = free_port()
-    paths = " ".join("%s_temp_path %s/%s;" % (kind, folder, kind) for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    paths = " ".join(
+        "%s_temp_path %s/%s;" % (kind, folder, kind)
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     config = Path(folder, "nginx.conf")
     config.write_text(NGINX % {"folder": folder, "port": port, "paths": paths})
     with process(["nginx", "-c", config, "-p", folder], SERVER_CORE, stderr=subprocess.DEVNULL):
@@ -88,7 +91,15 @@ def truth_server(folder, median_us=5000, sigma=0.5, stall_ms=0, every_ms=10000):
     port, times = free_port(), []
     log = Path(folder, "truth.log")
     log.unlink(missing_ok=True)
-    command = [truth_binary(folder), str(port), log, str(median_us), str(sigma), str(stall_ms), str(every_ms)]
+    command = [
+        truth_binary(folder),
+        str(port),
+        log,
+        str(median_us),
+        str(sigma),
+        str(stall_ms),
+        str(every_ms),
+    ]
     with process(command, SERVER_CORE):
         await_port(port)
         yield port, times
@@ -108,8 +119,14 @@ def run(command, core=CLIENT_CORE, timeout=120, **options):
     """Runs a generator; returns (output, cpu seconds of it and its children, wall seconds)."""
     with tempfile.TemporaryFile() as output:
         begin = time.monotonic()
-        child = subprocess.Popen([str(part) for part in command], preexec_fn=pinned(core), stdout=output,
-                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
+        child = subprocess.Popen(
+            [str(part) for part in command],
+            preexec_fn=pinned(core),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            **options,
+        )
         deadline = time.monotonic() + timeout
         while True:
             pid, _status, usage = os.wait4(child.pid, os.WNOHANG)
@@ -130,7 +147,11 @@ def rank(ordered, ratio):
 
 
 def save(name, document):
-    document["machine"] = {"cores": os.cpu_count(), "kernel": os.uname().release, "load": os.getloadavg()}
+    document["machine"] = {
+        "cores": os.cpu_count(),
+        "kernel": os.uname().release,
+        "load": os.getloadavg(),
+    }
     document["when"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / (name + ".json")

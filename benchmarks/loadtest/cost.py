@@ -41,8 +41,13 @@ def measure(name, tools, port, folder, seconds, connections):
         command = tools[name.split(",")[0]][0](url, None, connections, seconds, folder)
     _output, cpu, wall = bench.run(command)
     requests = served(port) - before - 1
-    return {"tool": name, "requests": requests, "cpu_seconds": round(cpu, 3), "per_cpu_second": round(requests / cpu),
-            "per_second": round(requests / wall)}
+    return {
+        "tool": name,
+        "requests": requests,
+        "cpu_seconds": round(cpu, 3),
+        "per_cpu_second": round(requests / cpu),
+        "per_second": round(requests / wall),
+    }
 
 
 def main():
@@ -55,17 +60,35 @@ def main():
     arguments = parser.parse_args()
     tools = peers.available()
     names = [*OURS, *tools] + (["wrk, different"] if "wrk" in tools else [])
-    names = [name for name in names if not arguments.only or any(name.startswith(only) for only in arguments.only)]
+    names = [
+        name
+        for name in names
+        if not arguments.only or any(name.startswith(only) for only in arguments.only)
+    ]
     runs = []
     with tempfile.TemporaryDirectory() as folder, bench.nginx(folder) as port:
         for number in range(arguments.rounds):
             for name in random.sample(names, len(names)):
-                runs.append({"round": number, **measure(name, tools, port, folder, arguments.seconds, arguments.connections)})
+                runs.append(
+                    {
+                        "round": number,
+                        **measure(
+                            name, tools, port, folder, arguments.seconds, arguments.connections
+                        ),
+                    }
+                )
     for name, row in summary(runs, names).items():
         print("%-30s %s" % (name, row))
     if arguments.save:
-        bench.save(arguments.save, {"connections": arguments.connections, "seconds": arguments.seconds,
-                                    "summary": summary(runs, names), "runs": runs})
+        bench.save(
+            arguments.save,
+            {
+                "connections": arguments.connections,
+                "seconds": arguments.seconds,
+                "summary": summary(runs, names),
+                "runs": runs,
+            },
+        )
 
 
 def summary(runs, names):
@@ -75,7 +98,9 @@ def summary(runs, names):
         ratios = []
         for run in runs:
             base = "wrk, different" if "different" in name else "wrk"
-            reference = [other for other in runs if other["tool"] == base and other["round"] == run["round"]]
+            reference = [
+                other for other in runs if other["tool"] == base and other["round"] == run["round"]
+            ]
             if run["tool"] == name and reference:
                 ratios.append(run["per_cpu_second"] / reference[0]["per_cpu_second"])
         mine = [run for run in runs if run["tool"] == name]

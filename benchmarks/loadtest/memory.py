@@ -49,12 +49,22 @@ def main():
     parser.add_argument("--save")
     arguments = parser.parse_args()
     program = RECORD % (str(bench.HERE.parents[1] / "tests"), arguments.requests)
-    found = {"recorder": json.loads(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)}
+    found = {
+        "recorder": json.loads(
+            subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout
+        )
+    }
     print(found["recorder"])
     with tempfile.TemporaryDirectory() as folder, bench.nginx(folder) as port:
-        output, _cpu, wall = bench.run(peers.ours(url="http://127.0.0.1:%d/different" % port, count=500000, connections=64))
+        output, _cpu, wall = bench.run(
+            peers.ours(url="http://127.0.0.1:%d/different" % port, count=500000, connections=64)
+        )
         result = json.loads(output.splitlines()[-1])
-        found["run"] = {"requests": result["requests"], "peak_mb": result["peak_mb"], "wall_seconds": round(wall, 1)}
+        found["run"] = {
+            "requests": result["requests"],
+            "peak_mb": result["peak_mb"],
+            "wall_seconds": round(wall, 1),
+        }
         print(found["run"])
     if arguments.save:
         bench.save(arguments.save, found)

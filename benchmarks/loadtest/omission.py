@@ -30,9 +30,20 @@ def measure(name, peer, folder, seconds):
             output, _cpu, _wall = bench.run(command(url, RATE, 20 if paced else 2, seconds, folder))
             found, extra = read(output, folder), {}
     truth = sorted(took for _came, took in times)
-    return {"tool": name, "requests": len(truth), "planned": RATE * seconds, **extra, "percentiles_ms": {
-        "%g" % q: {"told": round(value / 1000, 2), "of_its_own_requests": round(bench.rank(truth, q / 100) / 1e6, 2)}
-        for q, value in found.items()}}
+    return {
+        "tool": name,
+        "requests": len(truth),
+        "planned": RATE * seconds,
+        **extra,
+        "percentiles_ms": {
+            "%g"
+            % q: {
+                "told": round(value / 1000, 2),
+                "of_its_own_requests": round(bench.rank(truth, q / 100) / 1e6, 2),
+            }
+            for q, value in found.items()
+        },
+    }
 
 
 def main():
@@ -51,15 +62,27 @@ def main():
             except Exception as err:  # a peer that breaks is a result as well
                 print(name, "failed:", repr(err)[:200])
                 continue
-            print("%-11s %5d of %d requests " % (name, runs[-1]["requests"], runs[-1]["planned"]), "  ".join(
-                "p%s %.1f ms" % (q, row["told"]) for q, row in runs[-1]["percentiles_ms"].items()))
+            print(
+                "%-11s %5d of %d requests " % (name, runs[-1]["requests"], runs[-1]["planned"]),
+                "  ".join(
+                    "p%s %.1f ms" % (q, row["told"])
+                    for q, row in runs[-1]["percentiles_ms"].items()
+                ),
+            )
     ours = next((run for run in runs if run["tool"] == "ours"), None)
     if ours:
         # What an even schedule meets is known from the server, whoever asked: ours is that schedule.
         for q in ("95", "99"):
             row = ours["percentiles_ms"][q]
-            print("ours p%s: told %.2f ms, server %.2f ms, %.2f %% off" % (
-                q, row["told"], row["of_its_own_requests"], 100 * abs(row["told"] / row["of_its_own_requests"] - 1)))
+            print(
+                "ours p%s: told %.2f ms, server %.2f ms, %.2f %% off"
+                % (
+                    q,
+                    row["told"],
+                    row["of_its_own_requests"],
+                    100 * abs(row["told"] / row["of_its_own_requests"] - 1),
+                )
+            )
     if arguments.save:
         bench.save(arguments.save, {"rate": RATE, "seconds": arguments.seconds, "runs": runs})
 

@@ -13,12 +13,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import conftest  # noqa: E402,F401  (makes the checkout importable)
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import ARGUMENT_SPEC  # noqa: E402
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test  # noqa: E402
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
+    ARGUMENT_SPEC,
+)  # noqa: E402
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import (
+    load_test,
+)  # noqa: E402
 
 
 def main():
-    options = ArgumentSpecValidator(ARGUMENT_SPEC).validate(json.loads(sys.argv[1])).validated_parameters
+    options = (
+        ArgumentSpecValidator(ARGUMENT_SPEC).validate(json.loads(sys.argv[1])).validated_parameters
+    )
     result = load_test(options)
     result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(result))

@@ -22,8 +22,11 @@ QUANTILES = (50, 90, 95, 99, 99.9)
 
 def _wrk(url, _rate, connections, seconds, folder):
     script = Path(folder, "post.lua")
-    script.write_text('wrk.method="POST"\nwrk.body=\'%s\'\nwrk.headers["Content-Type"]="application/json"\n'
-                      'done=function(s,l,r) for _,p in ipairs({50,90,95,99,99.9}) do print("Q",p,l:percentile(p)) end end\n' % BODY)
+    script.write_text(
+        'wrk.method="POST"\nwrk.body=\'%s\'\nwrk.headers["Content-Type"]="application/json"\n'
+        'done=function(s,l,r) for _,p in ipairs({50,90,95,99,99.9}) do print("Q",p,l:percentile(p)) end end\n'
+        % BODY
+    )
     return ["wrk", "-t1", "-c%d" % connections, "-d%d" % seconds, "-s", script, url]
 
 
@@ -33,8 +36,24 @@ def _read_wrk(output, _folder):
 
 def _ab(url, _rate, connections, seconds, folder):
     Path(folder, "body.json").write_text(BODY)
-    return ["ab", "-k", "-q", "-c", connections, "-t", seconds, "-n", 100000000, "-p", Path(folder, "body.json"),
-            "-T", "application/json", "-e", Path(folder, "ab.csv"), url]
+    return [
+        "ab",
+        "-k",
+        "-q",
+        "-c",
+        connections,
+        "-t",
+        seconds,
+        "-n",
+        100000000,
+        "-p",
+        Path(folder, "body.json"),
+        "-T",
+        "application/json",
+        "-e",
+        Path(folder, "ab.csv"),
+        url,
+    ]
 
 
 def _read_ab(_output, folder):
@@ -45,8 +64,20 @@ def _read_ab(_output, folder):
 def _h2load(url, rate, connections, seconds, folder):
     Path(folder, "body.json").write_text(BODY)
     pace = ["--rps=%g" % (rate / connections)] if rate else []
-    return ["h2load", "--h1", "-c", connections, "-t1", "-D", seconds, *pace, "-d", Path(folder, "body.json"),
-            "--log-file=%s" % Path(folder, "h2load.log"), url]
+    return [
+        "h2load",
+        "--h1",
+        "-c",
+        connections,
+        "-t1",
+        "-D",
+        seconds,
+        *pace,
+        "-d",
+        Path(folder, "body.json"),
+        "--log-file=%s" % Path(folder, "h2load.log"),
+        url,
+    ]
 
 
 def _read_h2load(_output, folder):
@@ -59,21 +90,55 @@ def _read_h2load(_output, folder):
 
 def _hey(url, rate, connections, seconds, _folder):
     pace = ["-q", "%g" % (rate / connections)] if rate else []
-    return ["hey", "-c", connections, "-z", "%ds" % seconds, *pace, "-m", "POST", "-d", BODY, "-T", "application/json", url]
+    return [
+        "hey",
+        "-c",
+        connections,
+        "-z",
+        "%ds" % seconds,
+        *pace,
+        "-m",
+        "POST",
+        "-d",
+        BODY,
+        "-T",
+        "application/json",
+        url,
+    ]
 
 
 def _read_hey(output, _folder):
-    return {float(p): float(s) * 1e6 for p, s in re.findall(r"([\d.]+)%+ in ([\d.]+) secs", output) if float(p) in QUANTILES}
+    return {
+        float(p): float(s) * 1e6
+        for p, s in re.findall(r"([\d.]+)%+ in ([\d.]+) secs", output)
+        if float(p) in QUANTILES
+    }
 
 
 def _autocannon(url, rate, connections, seconds, _folder):
     pace = ["-R", rate] if rate else []
-    return ["autocannon", "-c", connections, "-d", seconds, *pace, "-m", "POST", "-b", BODY, "--json", url]
+    return [
+        "autocannon",
+        "-c",
+        connections,
+        "-d",
+        seconds,
+        *pace,
+        "-m",
+        "POST",
+        "-b",
+        BODY,
+        "--json",
+        url,
+    ]
 
 
 def _read_autocannon(output, _folder):
-    latency = json.loads(output[output.index("{"):output.rindex("}") + 1])["latency"]
-    return {q: latency[key] * 1000 for q, key in ((50, "p50"), (90, "p90"), (99, "p99"), (99.9, "p99_9"))}
+    latency = json.loads(output[output.index("{") : output.rindex("}") + 1])["latency"]
+    return {
+        q: latency[key] * 1000
+        for q, key in ((50, "p50"), (90, "p90"), (99, "p99"), (99.9, "p99_9"))
+    }
 
 
 def _locust(url, rate, connections, seconds, folder):
@@ -83,27 +148,59 @@ def _locust(url, rate, connections, seconds, folder):
     script.write_text(
         "from locust import FastHttpUser, task, constant_throughput\n"
         "class U(FastHttpUser):\n    host = 'http://%s'\n    %s\n    @task\n    def t(self):\n"
-        "        self.client.post('/%s', data='%s', headers={'Content-Type': 'application/json'})\n" % (base, pace, path, BODY))
-    return ["locust", "-f", script, "--headless", "-u", connections, "-r", connections, "-t", "%ds" % seconds, "--only-summary",
-            "--csv", Path(folder, "locust")]
+        "        self.client.post('/%s', data='%s', headers={'Content-Type': 'application/json'})\n"
+        % (base, pace, path, BODY)
+    )
+    return [
+        "locust",
+        "-f",
+        script,
+        "--headless",
+        "-u",
+        connections,
+        "-r",
+        connections,
+        "-t",
+        "%ds" % seconds,
+        "--only-summary",
+        "--csv",
+        Path(folder, "locust"),
+    ]
 
 
 def _read_locust(_output, folder):
-    header, row = [line.split(",") for line in Path(folder, "locust_stats.csv").read_text().splitlines()[:2]]
+    header, row = [
+        line.split(",") for line in Path(folder, "locust_stats.csv").read_text().splitlines()[:2]
+    ]
     return {q: float(row[header.index("%g%%" % q)]) * 1000 for q in QUANTILES}
 
 
 def _k9(url, rate, connections, seconds, folder):
     if rate:
-        how = ("executor: constant-arrival-rate\n      rate: %d\n      timeUnit: 1s\n      duration: %ds\n"
-               "      preAllocatedVUs: 300\n" % (rate, seconds))
+        how = (
+            "executor: constant-arrival-rate\n      rate: %d\n      timeUnit: 1s\n      duration: %ds\n"
+            "      preAllocatedVUs: 300\n" % (rate, seconds)
+        )
     else:
-        how = "executor: constant-vus\n      vus: %d\n      duration: %ds\n" % (connections, seconds)
+        how = "executor: constant-vus\n      vus: %d\n      duration: %ds\n" % (
+            connections,
+            seconds,
+        )
     plan = Path(folder, "plan.yaml")
-    plan.write_text("options:\n  scenarios:\n    all:\n      %sflows:\n  default:\n    - request:\n        method: POST\n"
-                    "        url: '%s'\n        body: '%s'\n" % (how, url, BODY))
-    return ["k9", "run", "-q", "--summary-export", Path(folder, "k9.json"), "--summary-trend-stats",
-            "avg,med,p(50),p(90),p(95),p(99),p(99.9)", plan]
+    plan.write_text(
+        "options:\n  scenarios:\n    all:\n      %sflows:\n  default:\n    - request:\n        method: POST\n"
+        "        url: '%s'\n        body: '%s'\n" % (how, url, BODY)
+    )
+    return [
+        "k9",
+        "run",
+        "-q",
+        "--summary-export",
+        Path(folder, "k9.json"),
+        "--summary-trend-stats",
+        "avg,med,p(50),p(90),p(95),p(99),p(99.9)",
+        plan,
+    ]
 
 
 def _read_k9(_output, folder):
@@ -136,7 +233,11 @@ def available():
 
 def ours(**options):
     """The command that runs our own engine with these options of load_test."""
-    return [sys.executable, HERE / "ours.py", json.dumps({"payload": BODY, "thresholds": [], **options})]
+    return [
+        sys.executable,
+        HERE / "ours.py",
+        json.dumps({"payload": BODY, "thresholds": [], **options}),
+    ]
 
 
 def read_ours(output, key="service_ms"):

@@ -20,7 +20,9 @@ def stdout_is_terminal():
     Tasks run in a child whose own stdout is /dev/null, so the parent's is looked at.
     """
     try:
-        descriptor = os.open("/proc/%d/fd/1" % os.getppid(), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        descriptor = os.open(
+            "/proc/%d/fd/1" % os.getppid(), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+        )
     except OSError:
         return False
     try:
@@ -36,14 +38,24 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        if self._connection.transport != "local" or self._play_context.become or self._task.async_val:
-            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+        if (
+            self._connection.transport != "local"
+            or self._play_context.become
+            or self._task.async_val
+        ):
+            result.update(
+                self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+            )
             return result
         # Not at the top: every playbook that merely has the collection would pay for them.
-        from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_options as options
+        from ansible_collections.monitml.stack.plugins.module_utils import (
+            _loadtest_options as options,
+        )
         from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
 
-        _validation, arguments = self.validate_argument_spec(options.ARGUMENT_SPEC, **options.CONDITIONS)
+        _validation, arguments = self.validate_argument_spec(
+            options.ARGUMENT_SPEC, **options.CONDITIONS
+        )
         tell = display.display if arguments["progress"] and stdout_is_terminal() else None
         try:
             result.update(load_test(arguments, self._task.check_mode, tell))

@@ -33,7 +33,9 @@ class Outcome:
         self.problem = problem
 
 
-_SINGLE = re.compile(rb'"(?:ndarray|values|data)":\[+(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\]')
+_SINGLE = re.compile(
+    rb'"(?:ndarray|values|data)":\[+(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\]'
+)
 
 
 def split_number(body):
@@ -48,7 +50,7 @@ def split_number(body):
     value = float(match.group(1))
     if value - value != 0:
         return None
-    return body[:match.start(1)] + b"\0" + body[match.end(1):], value
+    return body[: match.start(1)] + b"\0" + body[match.end(1) :], value
 
 
 def read_outcome(protocol, headers, body):

@@ -14,7 +14,10 @@ import socket
 import time
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import (
-    TlsSocket, error_kind, timestamping, transmit_stamp,
+    TlsSocket,
+    error_kind,
+    timestamping,
+    transmit_stamp,
 )
 
 IDLE, BUSY, CONNECTING, SHAKING, CLOSED = range(5)
@@ -31,8 +34,21 @@ class Connection:
     kernel and ``sent`` when it went out, which is the same unless the kernel stamped it.
     """
 
-    __slots__ = ("sock", "fd", "send", "recvmsg", "state", "begun", "intended", "left", "sent", "request",
-                 "unsent", "reader", "failures")
+    __slots__ = (
+        "sock",
+        "fd",
+        "send",
+        "recvmsg",
+        "state",
+        "begun",
+        "intended",
+        "left",
+        "sent",
+        "request",
+        "unsent",
+        "reader",
+        "failures",
+    )
 
     def __init__(self):
         self.state = CLOSED
@@ -189,7 +205,9 @@ class Connections:
         self._close(conn)
         wait = min(_BACKOFF_NS[0] << min(conn.failures, 10), _BACKOFF_NS[1])
         conn.failures += 1
-        heapq.heappush(self._timers, (now if self.work.due is not None else now + wait, id(conn), conn))
+        heapq.heappush(
+            self._timers, (now if self.work.due is not None else now + wait, id(conn), conn)
+        )
 
     def _close(self, conn):
         # A connection may fail before it has a socket.

@@ -39,7 +39,7 @@ def parse_contract(text, where="the contract"):
     if not isinstance(features, list) or not features:
         raise LoadTestError(
             "%s describes no features; give it a list 'features' with at least one entry, "
-            "for example {\"name\": \"x\", \"ftype\": \"continuous\", \"range\": [0, 1]}." % where
+            'for example {"name": "x", "ftype": "continuous", "range": [0, 1]}.' % where
         )
     names, samplers = [], []
     for position, feature in enumerate(features, 1):
@@ -71,11 +71,15 @@ def _columns(feature, label):
 
 
 def _positive_ints(value, key, label):
-    valid = isinstance(value, list) and value and all(
-        isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value
+    valid = (
+        isinstance(value, list)
+        and value
+        and all(isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in value)
     )
     if not valid:
-        raise LoadTestError("%s: %s must be made of whole numbers above 0, not %r." % (label, key, value))
+        raise LoadTestError(
+            "%s: %s must be made of whole numbers above 0, not %r." % (label, key, value)
+        )
     return value
 
 
@@ -90,17 +94,23 @@ def _nested(sample, shape):
 def _scalar_sampler(feature, label):
     dtype = feature.get("dtype", "FLOAT")
     if dtype not in DTYPES:
-        raise LoadTestError("%s: dtype must be one of %s, not %r." % (label, ", ".join(DTYPES), dtype))
+        raise LoadTestError(
+            "%s: dtype must be one of %s, not %r." % (label, ", ".join(DTYPES), dtype)
+        )
     ftype = feature.get("ftype")
     if ftype == "categorical":
         values = feature.get("values")
         if not isinstance(values, list) or not values:
-            raise LoadTestError("%s is categorical and needs a list 'values' that is not empty." % label)
+            raise LoadTestError(
+                "%s is categorical and needs a list 'values' that is not empty." % label
+            )
         return lambda rng: values[int(rng.random() * len(values))]
     if ftype != "continuous":
         raise LoadTestError("%s: ftype must be continuous or categorical, not %r." % (label, ftype))
     if dtype == "STRING":
-        raise LoadTestError("%s: a STRING is categorical; give it ftype categorical and values." % label)
+        raise LoadTestError(
+            "%s: a STRING is categorical; give it ftype categorical and values." % label
+        )
     draw = _continuous(*_bounds(feature.get("range", ["inf", "inf"]), label))
     if dtype == "INT":
         return lambda rng: int(math.floor(draw(rng) + 0.5))
@@ -110,15 +120,21 @@ def _scalar_sampler(feature, label):
 def _bounds(bounds, label):
     """Low and high, None where there is no end."""
     if not isinstance(bounds, list) or len(bounds) != 2:
-        raise LoadTestError("%s: range must be a list of two, low and high, not %r." % (label, bounds))
+        raise LoadTestError(
+            "%s: range must be a list of two, low and high, not %r." % (label, bounds)
+        )
     ends = []
     for bound in bounds:
         if bound in ("inf", "-inf"):
             ends.append(None)
-        elif isinstance(bound, (int, float)) and not isinstance(bound, bool) and math.isfinite(bound):
+        elif (
+            isinstance(bound, (int, float)) and not isinstance(bound, bool) and math.isfinite(bound)
+        ):
             ends.append(bound)
         else:
-            raise LoadTestError("%s: an end of range is a number or \"inf\", not %r." % (label, bound))
+            raise LoadTestError(
+                '%s: an end of range is a number or "inf", not %r.' % (label, bound)
+            )
     if None not in ends and ends[0] > ends[1]:
         raise LoadTestError("%s: range %r runs backwards; put the low end first." % (label, bounds))
     return ends

@@ -30,11 +30,12 @@ def take_column(names, rows, column, where="the data file"):
     """Returns (names, rows, values) with the column ``column`` taken out into ``values``."""
     if column not in names:
         raise LoadTestError(
-            "%s has no column %s; its columns are %s." % (where, column, ", ".join(names) or "not named")
+            "%s has no column %s; its columns are %s."
+            % (where, column, ", ".join(names) or "not named")
         )
     at = names.index(column)
-    rest = [row[:at] + row[at + 1:] for row in rows]
-    return names[:at] + names[at + 1:], rest, [row[at] for row in rows]
+    rest = [row[:at] + row[at + 1 :] for row in rows]
+    return names[:at] + names[at + 1 :], rest, [row[at] for row in rows]
 
 
 def _json_lines(text, where):
@@ -48,12 +49,16 @@ def _json_lines(text, where):
             raise LoadTestError("line %d of %s is not valid JSON (%s)." % (number, where, err))
         keys = list(item) if isinstance(item, dict) else []
         if not isinstance(item, (dict, list)) or not item:
-            raise LoadTestError("line %d of %s must be a list or an object with values." % (number, where))
+            raise LoadTestError(
+                "line %d of %s must be a list or an object with values." % (number, where)
+            )
         if names is None:
             names = keys
         if isinstance(item, dict):
             if sorted(keys) != sorted(names):
-                raise LoadTestError("line %d of %s has other keys than the first." % (number, where))
+                raise LoadTestError(
+                    "line %d of %s has other keys than the first." % (number, where)
+                )
             item = [item[name] for name in names]
         elif names or (rows and len(item) != len(rows[0])):
             raise LoadTestError("line %d of %s has not the form of the first." % (number, where))

@@ -17,14 +17,26 @@ import sys
 import time
 from collections import deque
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import read_outcome, split_number
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_connections import (
-    BUSY, CLOSED, IDLE, Connection, Connections,
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import (
+    read_outcome,
+    split_number,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_http import AnswerError, AnswerReader
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_connections import (
+    BUSY,
+    CLOSED,
+    IDLE,
+    Connection,
+    Connections,
+)
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_http import (
+    AnswerError,
+    AnswerReader,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_record import Record
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import (
-    ANCILLARY_BYTES, error_kind, unpack_stamp,
+    ANCILLARY_BYTES,
+    error_kind,
+    unpack_stamp,
 )
 
 _READ_BYTES = 8192
@@ -194,7 +206,7 @@ class Engine(Connections):
                 at = data.find(b"\r\n\r\n")
                 head = heads.get(data[:at])
             if head is not None and head.length == len(data) - at - 4:
-                body = data[at + 4:]
+                body = data[at + 4 :]
             else:
                 answer = self._assemble(conn, data, now)
                 if answer is None:
@@ -274,7 +286,11 @@ class Engine(Connections):
     def _keep_head(self, head, data):
         """Remembers a head that came in one piece with its body, to know it at once the next time."""
         at = data.find(b"\r\n\r\n")
-        if at > 0 and len(data) == at + 4 + head.length and data.startswith(b"HTTP/1.1 %d " % head.status):
+        if (
+            at > 0
+            and len(data) == at + 4 + head.length
+            and data.startswith(b"HTTP/1.1 %d " % head.status)
+        ):
             if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()
             self._heads[data[:at]] = head

@@ -15,7 +15,7 @@ from array import array
 FINE_BITS = 10
 
 # 2 MB of memory and 10 MB while sorting; beyond, values go into the histogram.
-EXACT_LIMIT = 2 ** 18
+EXACT_LIMIT = 2**18
 
 
 def bounds(number, bits=FINE_BITS):
@@ -67,7 +67,9 @@ class Histogram:
         """The values at ``ratios`` (0 to 1, in any order) as a list; None each without a value."""
         if not self.count:
             return [None for _each in ratios]
-        ranks = sorted((max(1, math.ceil(ratio * self.count - 1e-9)), at) for at, ratio in enumerate(ratios))
+        ranks = sorted(
+            (max(1, math.ceil(ratio * self.count - 1e-9)), at) for at, ratio in enumerate(ratios)
+        )
         found = [None] * len(ranks)
         seen, pending = 0, 0
         for key in sorted(self.counts):
@@ -121,17 +123,33 @@ class Samples:
     def summary(self, ratios):
         """{"count", "min", "mean", "max", "exact", "percentiles": [one per ratio]}, in nanoseconds."""
         if not self.count:
-            return {"count": 0, "exact": True, "min": None, "mean": None, "max": None,
-                    "percentiles": [None for _each in ratios]}
+            return {
+                "count": 0,
+                "exact": True,
+                "min": None,
+                "mean": None,
+                "max": None,
+                "percentiles": [None for _each in ratios],
+            }
         if not self.exact:
             histogram = self._histogram
-            return {"count": histogram.count, "exact": False, "min": histogram.low,
-                    "mean": histogram.total / histogram.count, "max": histogram.high,
-                    "percentiles": histogram.percentiles(ratios)}
+            return {
+                "count": histogram.count,
+                "exact": False,
+                "min": histogram.low,
+                "mean": histogram.total / histogram.count,
+                "max": histogram.high,
+                "percentiles": histogram.percentiles(ratios),
+            }
         ordered = sorted(self._values)
-        return {"count": len(ordered), "exact": True, "min": ordered[0],
-                "mean": sum(ordered) / len(ordered), "max": ordered[-1],
-                "percentiles": [rank(ordered, ratio) for ratio in ratios]}
+        return {
+            "count": len(ordered),
+            "exact": True,
+            "min": ordered[0],
+            "mean": sum(ordered) / len(ordered),
+            "max": ordered[-1],
+            "percentiles": [rank(ordered, ratio) for ratio in ratios],
+        }
 
 
 def rank(ordered, ratio):

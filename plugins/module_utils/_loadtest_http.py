@@ -155,8 +155,8 @@ class AnswerReader:
             if self._buffer and not b"HTTP/1.".startswith(self._buffer[:7]):
                 raise AnswerError("malformed", "not HTTP/1: %r" % self._buffer[:60])
             return False
-        head = parse_head(self._buffer[:match.start()])
-        self._buffer = self._buffer[match.end():]
+        head = parse_head(self._buffer[: match.start()])
+        self._buffer = self._buffer[match.end() :]
         if head.status == 101:
             raise AnswerError("malformed", "the server switched protocols without being asked")
         if head.status >= 200:
@@ -220,7 +220,7 @@ class AnswerReader:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 raise AnswerError("too_large", "a line of over %d bytes" % MAX_HEAD_BYTES)
             return None
-        line, self._buffer = self._buffer[:at], self._buffer[at + 1:]
+        line, self._buffer = self._buffer[:at], self._buffer[at + 1 :]
         return line[:-1] if line.endswith(b"\r") else line
 
     def _take(self, count):

@@ -15,8 +15,16 @@ def share_interval(count, total, confidence=CONFIDENCE):
     if total == 0:
         return 0.0, 1.0
     tail = (1.0 - confidence) / 2.0
-    low = 0.0 if count == 0 else _solve(lambda share: _beta_below(share, count, total - count + 1), tail)
-    high = 1.0 if count == total else _solve(lambda share: _beta_below(share, count + 1, total - count), 1.0 - tail)
+    low = (
+        0.0
+        if count == 0
+        else _solve(lambda share: _beta_below(share, count, total - count + 1), tail)
+    )
+    high = (
+        1.0
+        if count == total
+        else _solve(lambda share: _beta_below(share, count + 1, total - count), 1.0 - tail)
+    )
     return low, high
 
 
@@ -39,8 +47,16 @@ def _beta_below(x, a, b):
     if x > (a + 1.0) / (a + b + 2.0):
         # The fraction converges fast on the lower side only.
         return 1.0 - _beta_below(1.0 - x, b, a)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-                     + a * math.log(x) + b * math.log1p(-x)) / a
+    front = (
+        math.exp(
+            math.lgamma(a + b)
+            - math.lgamma(a)
+            - math.lgamma(b)
+            + a * math.log(x)
+            + b * math.log1p(-x)
+        )
+        / a
+    )
     return min(1.0, front / _fraction(x, a, b))
 
 

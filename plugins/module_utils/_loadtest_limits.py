@@ -19,7 +19,13 @@ _LIMIT = re.compile(
     r"\s*(?P<measure>[a-z][a-z0-9_.]*)\s*(?:\(\s*(?P<predictor>[^()]*?)\s*\))?"
     r"\s*(?P<operator><=|>=|==|<|>)\s*(?P<value>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[a-z%]*)\s*"
 )
-_OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+_OPERATORS = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
 _TIMES = {"": 1.0, "us": 0.001, "ms": 1.0, "s": 1000.0}
 _RATIOS = {"": 1.0, "%": 0.01}
 _PLAIN = {"": 1.0}
@@ -81,27 +87,51 @@ def parse_limit(text):
     default = (_TIMES, not measure.startswith("service"), False)
     units, of_predictor, only = default if percentile else _MEASURES[measure]
     if predictor is not None and not of_predictor:
-        raise LoadTestError("threshold %r: %s is of the whole run; leave the brackets out." % (text, measure))
+        raise LoadTestError(
+            "threshold %r: %s is of the whole run; leave the brackets out." % (text, measure)
+        )
     if not predictor and (only or predictor is not None):
         raise LoadTestError("threshold %r: name the predictor, like %s(good)." % (text, measure))
     unit = match.group("unit")
     if unit not in units:
         raise LoadTestError(
-            "threshold %r: %s has the unit %r; give %s." % (text, measure, unit, " or ".join(filter(None, units)) or "none")
+            "threshold %r: %s has the unit %r; give %s."
+            % (text, measure, unit, " or ".join(filter(None, units)) or "none")
         )
-    return Limit(str(text), measure, predictor, match.group("operator"), float(match.group("value")) * units[unit], ratio)
+    return Limit(
+        str(text),
+        measure,
+        predictor,
+        match.group("operator"),
+        float(match.group("value")) * units[unit],
+        ratio,
+    )
 
 
 def verdict(name, outcome, message, value=None, limit=None, samples=0):
     """One judgement as it is returned to the user."""
-    return {"name": name, "outcome": outcome, "value": value, "limit": limit, "samples": samples, "message": message}
+    return {
+        "name": name,
+        "outcome": outcome,
+        "value": value,
+        "limit": limit,
+        "samples": samples,
+        "message": message,
+    }
 
 
 def judge(limit, observed, samples):
     """The verdict on a Limit, given the observed value (None where there is none) and its samples."""
     if observed is None or samples == 0:
         of = " of predictor %s" % limit.predictor if limit.predictor else ""
-        return verdict(limit.text, "error", "%s: nothing%s was measured" % (limit.text, of), None, limit.value, samples)
+        return verdict(
+            limit.text,
+            "error",
+            "%s: nothing%s was measured" % (limit.text, of),
+            None,
+            limit.value,
+            samples,
+        )
     # A percentile that no sample lies beyond is only the largest sample.
     needed = math.ceil(1.0 / (1.0 - limit.ratio) - 1e-9) if limit.ratio is not None else 1
     shown = "%s: measured %s of %d samples" % (limit.text, _shown(limit, observed), samples)
@@ -122,25 +152,43 @@ def judge_split(expected, counts, intervals, unnamed):
     if total == 0:
         return verdict("split", "error", "split: no answer named its predictor")
     if unnamed:
-        return verdict("split", "error", "split: %d of %d answers named no predictor, so the shares are not known"
-                       % (unnamed, total + unnamed), samples=total)
+        return verdict(
+            "split",
+            "error",
+            "split: %d of %d answers named no predictor, so the shares are not known"
+            % (unnamed, total + unnamed),
+            samples=total,
+        )
     wrong, shown = [], []
     for name in sorted(set(expected) | set(counts)):
         share, declared = counts.get(name, 0) / total, expected.get(name, 0.0)
         low, high = intervals[name]
         part = "%s %.1f %% (declared %.1f %%, 99.9 %% bounds %.1f to %.1f %%)" % (
-            name, share * 100, declared * 100, low * 100, high * 100)
+            name,
+            share * 100,
+            declared * 100,
+            low * 100,
+            high * 100,
+        )
         shown.append(part)
         if not low <= declared <= high or (declared == 0.0 and counts.get(name)):
             wrong.append(part)
     smallest = min((share for share in expected.values() if share > 0), default=1.0)
     needed = math.ceil(5.0 / smallest - 1e-9) if smallest < 1.0 else 1
     if wrong:
-        return verdict("split", "fail", "split: %s of %d answers" % ("; ".join(wrong), total), samples=total)
+        return verdict(
+            "split", "fail", "split: %s of %d answers" % ("; ".join(wrong), total), samples=total
+        )
     if total < needed:
-        message = "split: %d answers are too few to tell, %d are needed: %s" % (total, needed, "; ".join(shown))
+        message = "split: %d answers are too few to tell, %d are needed: %s" % (
+            total,
+            needed,
+            "; ".join(shown),
+        )
         return verdict("split", "inconclusive", message, samples=total)
-    return verdict("split", "pass", "split: %s of %d answers" % ("; ".join(shown), total), samples=total)
+    return verdict(
+        "split", "pass", "split: %s of %d answers" % ("; ".join(shown), total), samples=total
+    )
 
 
 def overall(verdicts):

@@ -10,7 +10,10 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals i
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_limits import parse_limit
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload import (
-    PAYLOAD_TYPES, PROTOCOLS, header_lines, parse_url,
+    PAYLOAD_TYPES,
+    PROTOCOLS,
+    header_lines,
+    parse_url,
 )
 
 ARGUMENT_SPEC = {
@@ -65,7 +68,11 @@ ARGUMENT_SPEC = {
     "progress": {"type": "bool", "default": True},
 }
 CONDITIONS = {
-    "mutually_exclusive": [["contract", "data", "payload"], ["rate", "stages"], ["duration", "stages"]],
+    "mutually_exclusive": [
+        ["contract", "data", "payload"],
+        ["rate", "stages"],
+        ["duration", "stages"],
+    ],
     "required_by": {"truth_column": ["data"]},
 }
 
@@ -95,11 +102,15 @@ class Plan:
         self.expected = _shares(self.expected_split)
         usual = _CLOSED_CONNECTIONS if self.stages is None else _OPEN_CONNECTIONS
         self.connections = usual if self.connections is None else self.connections
-        fastest = max((max(stage.first, stage.last) for stage in self.stages or []), default=math.inf)
+        fastest = max(
+            (max(stage.first, stage.last) for stage in self.stages or []), default=math.inf
+        )
         self.transmit = fastest / self.processes <= _TRANSMIT_STAMPS_RATE
         if self.processes > self.connections:
-            raise LoadTestError("processes is %d and connections only %d; each process needs at least one."
-                                % (self.processes, self.connections))
+            raise LoadTestError(
+                "processes is %d and connections only %d; each process needs at least one."
+                % (self.processes, self.connections)
+            )
 
     @property
     def total_seconds(self):
@@ -124,19 +135,27 @@ class Plan:
         for name in ("think_time", "warm_up"):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
-                raise LoadTestError("%s is %s; give a number of seconds, 0 or more." % (name, value))
+                raise LoadTestError(
+                    "%s is %s; give a number of seconds, 0 or more." % (name, value)
+                )
         if self.count is None and self.duration is None and not self.stages:
-            raise LoadTestError("nothing says how long to send; give count (n), duration or stages.")
+            raise LoadTestError(
+                "nothing says how long to send; give count (n), duration or stages."
+            )
         if self.stages is not None and not self.stages:
             raise LoadTestError("stages is empty; give at least one stage with duration and rate.")
         if self.think_time and (self.rate or self.stages):
-            raise LoadTestError("think_time is of users who wait for answers; leave it out, or rate and stages.")
+            raise LoadTestError(
+                "think_time is of users who wait for answers; leave it out, or rate and stages."
+            )
         if self.arrival == "poisson" and not (self.rate or self.stages):
             raise LoadTestError("arrival: poisson needs a rate or stages.")
         if self.warm_up and self.count is not None and not (self.rate or self.stages):
             raise LoadTestError("warm_up is in seconds; give duration in place of count.")
         if self.token_file and any(name.lower() == "authorization" for name in self.headers):
-            raise LoadTestError("token_file and the header Authorization say the same; leave one out.")
+            raise LoadTestError(
+                "token_file and the header Authorization say the same; leave one out."
+            )
 
     def _stages(self):
         """The stages of an open loop; warm-up is time before the first, at its rate."""
@@ -145,15 +164,24 @@ class Plan:
         if self.rate:
             rates = [((self.duration or math.inf) + self.warm_up, self.rate, None)]
         else:
-            rates = [(stage["duration"], stage["rate"], stage.get("start_rate")) for stage in self.stages]
+            rates = [
+                (stage["duration"], stage["rate"], stage.get("start_rate")) for stage in self.stages
+            ]
             for seconds, rate, first in rates:
                 numbers = (seconds, rate, 0.0 if first is None else first)
-                if not all(math.isfinite(number) and number >= 0 for number in numbers) or not seconds:
-                    raise LoadTestError("a stage needs a duration above 0 and rates of 0 or more, not %s s and %s/s."
-                                        % (seconds, rate))
+                if (
+                    not all(math.isfinite(number) and number >= 0 for number in numbers)
+                    or not seconds
+                ):
+                    raise LoadTestError(
+                        "a stage needs a duration above 0 and rates of 0 or more, not %s s and %s/s."
+                        % (seconds, rate)
+                    )
             if self.warm_up:
                 first = rates[0][1] if rates[0][2] is None else rates[0][2]
-                rates = [(self.warm_up, first, first), (rates[0][0], rates[0][1], first)] + rates[1:]
+                rates = [(self.warm_up, first, first), (rates[0][0], rates[0][1], first)] + rates[
+                    1:
+                ]
             if not any(rate or first for _seconds, rate, first in rates):
                 raise LoadTestError("every stage has the rate 0; give one above.")
         return stages_of(rates)
@@ -167,7 +195,9 @@ def _shares(weights):
         if name in shares:
             raise LoadTestError("expected_split names %s twice; give each predictor once." % name)
         if not (weight >= 0 and math.isfinite(weight)):
-            raise LoadTestError("expected_split gives %s the weight %s; give 0 or more." % (name, weight))
+            raise LoadTestError(
+                "expected_split gives %s the weight %s; give 0 or more." % (name, weight)
+            )
         shares[name] = weight
     total = sum(shares.values())
     if shares and not total:

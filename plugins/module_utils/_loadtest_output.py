@@ -12,8 +12,33 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_summary im
 _TIMELINE = ("second", "sent", "answers", "errors", "p50_ms", "p95_ms", "p99_ms", "max_ms")
 
 # Denser towards the top, where the interesting ones are.
-PERCENTILES = [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 75.0, 80.0, 85.0, 90.0, 92.5, 95.0, 97.5, 98.0,
-               99.0, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999, 100.0]
+PERCENTILES = [
+    0.0,
+    10.0,
+    20.0,
+    30.0,
+    40.0,
+    50.0,
+    60.0,
+    70.0,
+    75.0,
+    80.0,
+    85.0,
+    90.0,
+    92.5,
+    95.0,
+    97.5,
+    98.0,
+    99.0,
+    99.5,
+    99.75,
+    99.9,
+    99.95,
+    99.99,
+    99.995,
+    99.999,
+    100.0,
+]
 
 
 def timeline(record):
@@ -23,19 +48,25 @@ def timeline(record):
         p50, p95, p99 = interval.latencies.percentiles([0.5, 0.95, 0.99])
         predictors = {}
         for key, (count, predictions, total, low, high) in sorted(interval.slots.items()):
-            predictors[key] = {"answers": count, "mean": total / predictions if predictions else None,
-                               "min": low, "max": high}
-        rows.append({
-            "second": at * record.width,
-            "sent": interval.sent,
-            "answers": sum(part["answers"] for part in predictors.values()),
-            "errors": interval.errors,
-            "p50_ms": _ms(p50),
-            "p95_ms": _ms(p95),
-            "p99_ms": _ms(p99),
-            "max_ms": _ms(interval.latencies.high),
-            "predictors": predictors,
-        })
+            predictors[key] = {
+                "answers": count,
+                "mean": total / predictions if predictions else None,
+                "min": low,
+                "max": high,
+            }
+        rows.append(
+            {
+                "second": at * record.width,
+                "sent": interval.sent,
+                "answers": sum(part["answers"] for part in predictors.values()),
+                "errors": interval.errors,
+                "p50_ms": _ms(p50),
+                "p95_ms": _ms(p95),
+                "p99_ms": _ms(p99),
+                "max_ms": _ms(interval.latencies.high),
+                "predictors": predictors,
+            }
+        )
     return rows
 
 
@@ -79,19 +110,34 @@ def _csv(lines):
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     # A predictor's name comes from a server; a spreadsheet must not take it for a formula.
-    writer.writerows([["'" + cell if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell for cell in line]
-                      for line in lines])
+    writer.writerows(
+        [
+            [
+                "'" + cell if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell
+                for cell in line
+            ]
+            for line in lines
+        ]
+    )
     return text.getvalue()
 
 
 _GAUGES = (
     ("running", "Whether the load test is running.", lambda result: 0),
-    ("start_timestamp_seconds", "When the measured part of the run began.", lambda result: result["started_at"]),
+    (
+        "start_timestamp_seconds",
+        "When the measured part of the run began.",
+        lambda result: result["started_at"],
+    ),
     ("end_timestamp_seconds", "When the run ended.", lambda result: result["ended_at"]),
     ("requests", "Requests sent.", lambda result: result["requests"]),
     ("errors", "Requests without a good answer.", lambda result: result["errors"]["total"]),
     ("throughput", "Good answers per second.", lambda result: result["throughput"]),
-    ("latency_p95_seconds", "95th percentile of the latency.", lambda result: _seconds(result["latency_ms"]["p95"])),
+    (
+        "latency_p95_seconds",
+        "95th percentile of the latency.",
+        lambda result: _seconds(result["latency_ms"]["p95"]),
+    ),
     ("passed", "Whether every threshold held.", lambda result: int(result["outcome"] == "pass")),
 )
 
@@ -111,7 +157,11 @@ def metrics(name, url, result=None, started_at=None):
             value = {"running": 1, "start_timestamp_seconds": started_at}.get(suffix)
         if value is not None:
             series = "monitml_load_test_" + suffix
-            lines += ["# HELP %s %s" % (series, text), "# TYPE %s gauge" % series, "%s%s %s" % (series, labels, value)]
+            lines += [
+                "# HELP %s %s" % (series, text),
+                "# TYPE %s gauge" % series,
+                "%s%s %s" % (series, labels, value),
+            ]
     return "\n".join(lines) + "\n"
 
 

@@ -56,9 +56,13 @@ def parse_url(url):
     if not host:
         raise LoadTestError("url %s names no host; write http://HOST:PORT/PATH." % url)
     if port == 0:
-        raise LoadTestError("url %s names port 0, which nothing listens on; give the real one." % url)
+        raise LoadTestError(
+            "url %s names port 0, which nothing listens on; give the real one." % url
+        )
     if parts.username is not None:
-        raise LoadTestError("the url holds a user name, which would be logged; use headers or token_file.")
+        raise LoadTestError(
+            "the url holds a user name, which would be logged; use headers or token_file."
+        )
     try:
         host = host if ":" in host else host.encode("idna").decode("ascii")
         path = (parts.path or "/").encode("ascii").decode("ascii")
@@ -108,16 +112,25 @@ def _seldon_data(rows, names, payload_type):
 def _v2_inputs(rows, names):
     """One tensor where every value is a number, else one input per column."""
     if all(_is_number(value) for value in _flat(rows)):
-        return [{"name": "predict", "shape": _shape(rows), "datatype": "FP64", "data": list(_flat(rows))}]
+        return [
+            {
+                "name": "predict",
+                "shape": _shape(rows),
+                "datatype": "FP64",
+                "data": list(_flat(rows)),
+            }
+        ]
     inputs = []
     for at, column in enumerate(zip(*rows)):
         numbers = all(_is_number(value) for value in column)
-        inputs.append({
-            "name": names[at] if at < len(names) and names[at] else "input-%d" % at,
-            "shape": [len(column), 1],
-            "datatype": "FP64" if numbers else "BYTES",
-            "data": list(column) if numbers else [str(value) for value in column],
-        })
+        inputs.append(
+            {
+                "name": names[at] if at < len(names) and names[at] else "input-%d" % at,
+                "shape": [len(column), 1],
+                "datatype": "FP64" if numbers else "BYTES",
+                "data": list(column) if numbers else [str(value) for value in column],
+            }
+        )
     return inputs
 
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import Histogram, Samples
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import (
+    Histogram,
+    Samples,
+)
 
 # The timeline never has more intervals than this; then two become one of twice the length.
 MAX_INTERVALS = 240
@@ -43,7 +46,7 @@ class Predictions:
         self.high = max(values) if self.high is None else max(self.high, max(values))
         self.total += sum(values)
         room = RESERVOIR - len(self.sample)
-        self.sample.extend(values[:max(0, room)])
+        self.sample.extend(values[: max(0, room)])
         kept = min(len(values), max(0, room))
         for at in range(kept, len(values)):
             place = int(self._random.random() * (self.count + at + 1))
@@ -59,8 +62,9 @@ class Predictions:
             self.sample = self.sample + other.sample
         else:
             mine = round(RESERVOIR * self.count / both)
-            self.sample = (self._random.sample(self.sample, min(mine, len(self.sample)))
-                           + self._random.sample(other.sample, min(RESERVOIR - mine, len(other.sample))))
+            self.sample = self._random.sample(
+                self.sample, min(mine, len(self.sample))
+            ) + self._random.sample(other.sample, min(RESERVOIR - mine, len(other.sample)))
         self.low = other.low if self.low is None else min(self.low, other.low)
         self.high = other.high if self.high is None else max(self.high, other.high)
         self.total += other.total
@@ -175,8 +179,14 @@ class Record:
             slot.predictions.add(values)
             slot.count += len(latency)
             interval.latencies.add(latency)
-            interval.note(key, len(latency), len(values), sum(values),
-                          min(values, default=None), max(values, default=None))
+            interval.note(
+                key,
+                len(latency),
+                len(values),
+                sum(values),
+                min(values, default=None),
+                max(values, default=None),
+            )
             slot.latency, slot.service, slot.values = [], [], []
         if self.waited:
             self.latencies.add(self.waited)
@@ -211,8 +221,11 @@ class Record:
         for key, slot in other.slots.items():
             mine = self.slot(*key)
             mine.merge(slot)
-        for mine, theirs in ((self.errors, other.errors), (self.statuses, other.statuses),
-                             (self.problems, other.problems)):
+        for mine, theirs in (
+            (self.errors, other.errors),
+            (self.statuses, other.statuses),
+            (self.problems, other.problems),
+        ):
             mine.update(theirs)
         for name in ("latencies", "services", "lags"):
             getattr(self, name).merge(getattr(other, name))

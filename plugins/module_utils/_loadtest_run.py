@@ -13,14 +13,23 @@ import time
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_contract import parse_contract
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import parse_data, take_column
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import (
+    parse_data,
+    take_column,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import Plan
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload import (
-    body, compact, header_lines, render,
+    body,
+    compact,
+    header_lines,
+    render,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import find_address, tls_context
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import (
+    find_address,
+    tls_context,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_status import Status, teller
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_summary import summarise
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_work import Work
@@ -40,17 +49,30 @@ def load_test(options, check_mode=False, progress=None):
     plan = Plan(options)
     requests = prepare(plan)
     if check_mode:
-        return {"changed": False, "requests": 0, "msg": "check mode: nothing was sent; without it, %s would go to %s"
-                % (_amount(plan), plan.target.url)}
+        return {
+            "changed": False,
+            "requests": 0,
+            "msg": "check mode: nothing was sent; without it, %s would go to %s"
+            % (_amount(plan), plan.target.url),
+        }
     context = None
     if plan.target.tls:
         context = tls_context(plan.ca_file, plan.validate_certs)
     name = plan.tls_server_name or plan.target.host
     family, address = find_address(plan.target, plan.timeout, context, name)
     work = Work(
-        family=family, address=address, context=context, server_name=name, requests=requests,
-        protocol=plan.protocol, connections=plan.connections, timeout=_ns(plan.timeout), think=_ns(plan.think_time),
-        warm_up=_ns(plan.warm_up), transmit=plan.transmit, count=plan.count,
+        family=family,
+        address=address,
+        context=context,
+        server_name=name,
+        requests=requests,
+        protocol=plan.protocol,
+        connections=plan.connections,
+        timeout=_ns(plan.timeout),
+        think=_ns(plan.think_time),
+        warm_up=_ns(plan.warm_up),
+        transmit=plan.transmit,
+        count=plan.count,
         duration=None if plan.duration is None else _ns(plan.duration),
     )
     if plan.stages is not None:
@@ -84,7 +106,10 @@ def _announce(plan, result=None):
     if plan.metrics_file:
         from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import metrics
 
-        _write(plan.metrics_file, metrics(plan.name, plan.target.url, result, time.time() + plan.warm_up))
+        _write(
+            plan.metrics_file,
+            metrics(plan.name, plan.target.url, result, time.time() + plan.warm_up),
+        )
 
 
 def _report(plan, record, result):
@@ -175,13 +200,21 @@ def _data_bodies(plan, wanted, rng):
     if plan.truth_column:
         names, rows, truth = take_column(names, rows, plan.truth_column, plan.data)
     size = plan.batch_rows
-    for number in range(wanted if plan.data_order == "sample" else min(wanted, -(-len(rows) // size))):
+    for number in range(
+        wanted if plan.data_order == "sample" else min(wanted, -(-len(rows) // size))
+    ):
         if plan.data_order == "sample":
             picked = [int(rng.random() * len(rows)) for _each in range(size)]
         else:
             picked = range(number * size, min(len(rows), (number + 1) * size))
-        yield body(plan.protocol, [rows[at] for at in picked], names, plan.payload_type,
-                   truth and [truth[at] for at in picked], plan.reward)
+        yield body(
+            plan.protocol,
+            [rows[at] for at in picked],
+            names,
+            plan.payload_type,
+            truth and [truth[at] for at in picked],
+            plan.reward,
+        )
 
 
 def _read(path, option):
@@ -189,7 +222,9 @@ def _read(path, option):
         with open(path, encoding="utf-8") as handle:
             text = handle.read(_MAX_FILE_BYTES + 1)
     except (OSError, UnicodeDecodeError) as err:
-        raise LoadTestError("%s %s cannot be read (%s)." % (option, path, getattr(err, "strerror", None) or err))
+        raise LoadTestError(
+            "%s %s cannot be read (%s)." % (option, path, getattr(err, "strerror", None) or err)
+        )
     if len(text) > _MAX_FILE_BYTES:
         raise LoadTestError("%s %s is too large; give at most 256 MB." % (option, path))
     return text
@@ -226,8 +261,14 @@ def _message(result):
     """One sentence, for a person who reads nothing else."""
     bad = [item["message"] for item in result["verdicts"] if item["outcome"] != "pass"]
     p95 = result["latency_ms"]["p95"]
-    shares = ", ".join("%s %d" % (item["predictor"] or "(unnamed)", item["count"]) for item in result["predictors"])
+    shares = ", ".join(
+        "%s %d" % (item["predictor"] or "(unnamed)", item["count"]) for item in result["predictors"]
+    )
     start = "%d requests, %d answers%s, %d errors, p95 %s" % (
-        result["requests"], result["answers"], " (%s)" % shares if shares else "", result["errors"]["total"],
-        "-" if p95 is None else "%.2f ms" % p95)
+        result["requests"],
+        result["answers"],
+        " (%s)" % shares if shares else "",
+        result["errors"]["total"],
+        "-" if p95 is None else "%.2f ms" % p95,
+    )
     return "%s. %s: %s" % (start, result["outcome"], "; ".join(bad)) if bad else start + ". pass"

@@ -80,7 +80,9 @@ def tls_context(ca_file=None, validate=True):
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as err:
-        raise LoadTestError("ca_file %s cannot be used (%s); give a file of PEM certificates." % (ca_file, err))
+        raise LoadTestError(
+            "ca_file %s cannot be used (%s); give a file of PEM certificates." % (ca_file, err)
+        )
     if not validate:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -132,9 +134,15 @@ def find_address(target, timeout, context=None, server_name=None):
 
 def _unreachable(target, err, timeout):
     if isinstance(err, ConnectionRefusedError):
-        return "nothing listens on %s (connection refused); start the server or correct the url." % target.authority
+        return (
+            "nothing listens on %s (connection refused); start the server or correct the url."
+            % target.authority
+        )
     if isinstance(err, socket.timeout):
-        return "%s did not answer within %g s; check the address and the firewall." % (target.authority, timeout)
+        return "%s did not answer within %g s; check the address and the firewall." % (
+            target.authority,
+            timeout,
+        )
     return "%s cannot be reached (%s); check the url and the server." % (target.authority, err)
 
 
@@ -179,7 +187,7 @@ class TlsSocket:
         self._unsent += self._outgoing.read()
         if self._unsent:
             try:
-                self._unsent = self._unsent[self._sock.send(self._unsent):]
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
             except BlockingIOError:
                 pass
         return -1 if self._unsent else len(data)

@@ -9,7 +9,10 @@ import math
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import expected
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_interval import share_interval
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_limits import (
-    judge, judge_split, overall, verdict,
+    judge,
+    judge_split,
+    overall,
+    verdict,
 )
 
 _RATIOS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -40,8 +43,12 @@ def summarise(plan, record):
             "total": errors,
             "ratio": errors / record.sent if record.sent else 0.0,
             "by_kind": dict(record.errors),
-            "by_status": dict((str(status), count) for status, count in sorted(record.statuses.items())),
-            "details": [{"text": text, "count": count} for text, count in record.problems.most_common(10)],
+            "by_status": dict(
+                (str(status), count) for status, count in sorted(record.statuses.items())
+            ),
+            "details": [
+                {"text": text, "count": count} for text, count in record.problems.most_common(10)
+            ],
         },
         "latency_ms": latency(record.latencies),
         "service_ms": latency(record.services),
@@ -77,22 +84,24 @@ def _predictors(plan, record, answers):
         low, high = share_interval(slot.count, answers)
         seen = slot.predictions
         times = latency(slot.latencies)
-        listed.append({
-            "predictor": slot.predictor,
-            "version": slot.version,
-            "count": slot.count,
-            "share": slot.count / answers,
-            "share_low": low,
-            "share_high": high,
-            "declared": plan.expected.get(slot.predictor),
-            "predictions": seen.count,
-            "prediction_mean": seen.total / seen.count if seen.count else None,
-            "prediction_min": seen.low,
-            "prediction_max": seen.high,
-            "first_answer_at": round(slot.first / 1e9 + record.epoch, 6),
-            "last_answer_at": round(slot.last / 1e9 + record.epoch, 6),
-            "latency_ms": {name: times[name] for name in ("mean", "p50", "p95", "p99", "max")},
-        })
+        listed.append(
+            {
+                "predictor": slot.predictor,
+                "version": slot.version,
+                "count": slot.count,
+                "share": slot.count / answers,
+                "share_low": low,
+                "share_high": high,
+                "declared": plan.expected.get(slot.predictor),
+                "predictions": seen.count,
+                "prediction_mean": seen.total / seen.count if seen.count else None,
+                "prediction_min": seen.low,
+                "prediction_max": seen.high,
+                "first_answer_at": round(slot.first / 1e9 + record.epoch, 6),
+                "last_answer_at": round(slot.last / 1e9 + record.epoch, 6),
+                "latency_ms": {name: times[name] for name in ("mean", "p50", "p95", "p99", "max")},
+            }
+        )
     return listed
 
 
@@ -108,7 +117,9 @@ def _generator(plan, record, seconds):
         "connects": record.connects,
         "cpu_ratio": round(record.cpu_seconds / seconds / plan.processes, 4),
         "send_lag_us": {
-            "p50": _us(lag["percentiles"][0]), "p99": _us(lag["percentiles"][1]), "max": _us(lag["max"]),
+            "p50": _us(lag["percentiles"][0]),
+            "p99": _us(lag["percentiles"][1]),
+            "max": _us(lag["max"]),
         },
         "timestamps": dict(record.stamps),
     }
@@ -133,30 +144,49 @@ def _planned(plan):
 def _reasons(plan, record, report, seconds):
     reasons = []
     if record.missed:
-        reasons.append("%d requests were never sent, as all %d connections were busy; raise connections"
-                       % (record.missed, plan.connections))
+        reasons.append(
+            "%d requests were never sent, as all %d connections were busy; raise connections"
+            % (record.missed, plan.connections)
+        )
     if plan.stages is None:
         if report["cpu_ratio"] >= _CPU_RATIO and seconds >= _CPU_SECONDS:
-            reasons.append("the generator used %.0f %% of its processor, so the throughput is its own; raise "
-                           "processes or lower connections" % (report["cpu_ratio"] * 100))
+            reasons.append(
+                "the generator used %.0f %% of its processor, so the throughput is its own; raise "
+                "processes or lower connections" % (report["cpu_ratio"] * 100)
+            )
         return reasons
     # Poisson arrivals are as many as they happen to be; four standard deviations are no chance.
     slack = 4 * math.sqrt(report["planned"]) if plan.arrival == "poisson" else 0
     if not record.interrupted and record.sent < _SENT_RATIO * report["planned"] - slack - 1:
-        reasons.append("only %d of %d planned requests were sent" % (record.sent, report["planned"]))
+        reasons.append(
+            "only %d of %d planned requests were sent" % (record.sent, report["planned"])
+        )
     half, most = ((report["send_lag_us"][name] or 0.0) / 1e3 for name in ("p50", "p99"))
     p99 = record.latencies.summary([0.99])["percentiles"][0]
     if half > _LAG_MEDIAN_MS or (most > _LAG_MS and (p99 is None or most > _LAG_SHARE * p99 / 1e6)):
-        reasons.append("requests left %.1f ms late (median; 99th percentile %.1f ms); give the generator a quieter "
-                       "machine or more processes" % (half, most))
+        reasons.append(
+            "requests left %.1f ms late (median; 99th percentile %.1f ms); give the generator a quieter "
+            "machine or more processes" % (half, most)
+        )
     return reasons
 
 
 def _verdicts(plan, record, result):
     verdicts = []
     if not result["answers"]:
-        kinds = ", ".join("%s %d" % pair for pair in sorted(record.errors.items())) or "none was sent"
-        verdicts.append(verdict("answers", "error", "no request was answered (%s)" % kinds, 0, None, result["requests"]))
+        kinds = (
+            ", ".join("%s %d" % pair for pair in sorted(record.errors.items())) or "none was sent"
+        )
+        verdicts.append(
+            verdict(
+                "answers",
+                "error",
+                "no request was answered (%s)" % kinds,
+                0,
+                None,
+                result["requests"],
+            )
+        )
     for limit in plan.limits:
         verdicts.append(judge(limit, *_observed(limit, record, result)))
     if plan.expected:
@@ -165,7 +195,9 @@ def _verdicts(plan, record, result):
         message = "the generator was the bottleneck: " + "; ".join(result["generator"]["reasons"])
         verdicts.append(verdict("generator", "inconclusive", message))
     if record.interrupted:
-        verdicts.append(verdict("interrupted", "inconclusive", "the run was stopped before its end"))
+        verdicts.append(
+            verdict("interrupted", "inconclusive", "the run was stopped before its end")
+        )
     return verdicts
 
 
@@ -187,7 +219,13 @@ def _observed(limit, record, result):
     """(value, samples) that a limit is about; times in ms."""
     if limit.predictor:
         return _of_predictor(limit, record, result)
-    if limit.ratio is not None or limit.measure in ("min", "mean", "max", "service_mean", "service_max"):
+    if limit.ratio is not None or limit.measure in (
+        "min",
+        "mean",
+        "max",
+        "service_mean",
+        "service_max",
+    ):
         samples = record.services if limit.measure.startswith("service") else record.latencies
         return _of_samples(limit, samples)
     sent = result["requests"]
@@ -202,12 +240,18 @@ def _observed(limit, record, result):
 
 def _of_samples(limit, samples):
     summary = samples.summary([0.5 if limit.ratio is None else limit.ratio])
-    value = summary["percentiles"][0] if limit.ratio is not None else summary[limit.measure.replace("service_", "")]
+    value = (
+        summary["percentiles"][0]
+        if limit.ratio is not None
+        else summary[limit.measure.replace("service_", "")]
+    )
     return _ms(value), summary["count"]
 
 
 def _of_predictor(limit, record, result):
-    slots = [slot for slot in record.slots.values() if slot.predictor == limit.predictor and slot.count]
+    slots = [
+        slot for slot in record.slots.values() if slot.predictor == limit.predictor and slot.count
+    ]
     if not slots:
         return None, 0
     count = sum(slot.count for slot in slots)

@@ -105,8 +105,10 @@ class Workers:
                     if not data:
                         selector.unregister(key.fd)
                         if key.fd not in records:
-                            raise LoadTestError("a process of the load test died; use fewer processes, or see why "
-                                                "in the kernel's log.")
+                            raise LoadTestError(
+                                "a process of the load test died; use fewer processes, or see why "
+                                "in the kernel's log."
+                            )
                         continue
                     buffers[key.fd] += data
                     for item in _messages(buffers, key.fd):
@@ -134,7 +136,7 @@ def _send(pipe, item):
     data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
     view = memoryview(_LENGTH.pack(len(data)) + data)
     while view:
-        view = view[os.write(pipe, view):]
+        view = view[os.write(pipe, view) :]
 
 
 def _messages(buffers, pipe):
@@ -144,5 +146,5 @@ def _messages(buffers, pipe):
         end = _LENGTH.size + length
         if len(buffers[pipe]) < end:
             return
-        data, buffers[pipe] = buffers[pipe][_LENGTH.size:end], buffers[pipe][end:]
+        data, buffers[pipe] = buffers[pipe][_LENGTH.size : end], buffers[pipe][end:]
         yield pickle.loads(data)

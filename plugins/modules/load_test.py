@@ -368,7 +368,10 @@ report:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import ARGUMENT_SPEC, CONDITIONS
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
+    ARGUMENT_SPEC,
+    CONDITIONS,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
 
 

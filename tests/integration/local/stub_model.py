@@ -17,8 +17,12 @@ import time
 
 
 def seldon(value, predictor="good"):
-    return json.dumps({"data": {"names": [], "ndarray": [value]},
-                       "meta": {"requestPath": {predictor: "housing-%s:0.1" % predictor}}}).encode()
+    return json.dumps(
+        {
+            "data": {"names": [], "ndarray": [value]},
+            "meta": {"requestPath": {predictor: "housing-%s:0.1" % predictor}},
+        }
+    ).encode()
 
 
 def answer(body, status="200 OK", headers=()):
@@ -115,8 +119,12 @@ class Handler(socketserver.BaseRequestHandler):
     def predict(self, number):
         """Three of four by the good model, as the gateway's headers say."""
         name, version, value = ("bad", "v2", 100.0) if number % 4 == 3 else ("good", "v1", 500000.0)
-        return self.send(answer(seldon(value, "x"), headers=(
-            "X-Monitml-Predictor: " + name, "x-monitml-version: " + version)))
+        return self.send(
+            answer(
+                seldon(value, "x"),
+                headers=("X-Monitml-Predictor: " + name, "x-monitml-version: " + version),
+            )
+        )
 
     def body(self, number):
         """Only the body says who answered."""
@@ -126,7 +134,9 @@ class Handler(socketserver.BaseRequestHandler):
         return self.send(answer(b'{"data":{"ndarray":[1.5]}}'))
 
     def v2(self, _number):
-        return self.send(answer(b'{"model_name":"m","model_version":"7","outputs":[{"name":"p","data":[2.5]}]}'))
+        return self.send(
+            answer(b'{"model_name":"m","model_version":"7","outputs":[{"name":"p","data":[2.5]}]}')
+        )
 
     def feedback(self, _number):
         return self.send(answer(b'{"meta":{"requestPath":{"good":"housing-good:0.1"}}}'))
@@ -134,7 +144,9 @@ class Handler(socketserver.BaseRequestHandler):
     def chunked(self, number):
         body = seldon(float(number))
         chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:]))
-        return self.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+        return self.send(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+        )
 
     def close(self, number):
         self.send(answer(seldon(float(number)), headers=("Connection: close",)))

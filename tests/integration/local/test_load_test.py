@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""load_test against a stub on loopback: every protocol, every fault, and the playbook itself."""
+"""load_test against a stub on loopback: every protocol, every framing and every fault."""
 
 from __future__ import annotations
 
@@ -16,47 +16,44 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import ARGUMENT_SPEC, CONDITIONS
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
 
 sys.path.insert(0, str(Path(__file__).parent))
+# pylint: disable=wrong-import-position
+from load_testing import run, stub  # noqa: E402,F401
 from stub_model import Stub  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[3]
-CONTRACT = {"features": [{"name": "x", "ftype": "continuous", "range": [0, 9]}]}
-
-
-def run(url, check_mode=False, progress=None, **options):
-    options = {"url": url, "contract": CONTRACT, "timeout": 2, **options}
-    if {"data", "payload"} & set(options):
-        del options["contract"]
-    if not {"duration", "stages"} & set(options):
-        options.setdefault("count", 20)
-    result = ArgumentSpecValidator(ARGUMENT_SPEC, **CONDITIONS).validate(options)
-    assert not result.error_messages
-    return load_test(result.validated_parameters, check_mode, progress)
-
-
-@pytest.fixture(scope="module")
-def stub():
-    with Stub() as server:
-        yield server
 
 
 def test_a_canary_is_judged(stub):
-    stub.numbers = iter(range(10 ** 9))
+    stub.numbers = iter(range(10**9))
     begin = time.time()
-    result = run(stub.url(), count=100, expected_split=[
-        {"predictor": "good", "weight": 75}, {"predictor": "bad", "weight": 25}],
-        thresholds=["p95 < 1s", "errors == 0", "prediction_mean(bad) == 100", "prediction_min(good) >= 100000"])
+    result = run(
+        stub.url(),
+        count=100,
+        expected_split=[{"predictor": "good", "weight": 75}, {"predictor": "bad", "weight": 25}],
+        thresholds=[
+            "p95 < 1s",
+            "errors == 0",
+            "prediction_mean(bad) == 100",
+            "prediction_min(good) >= 100000",
+        ],
+    )
     assert result["outcome"] == "pass" and not result["failed"] and not result["changed"]
     assert (result["requests"], result["answers"], result["errors"]["total"]) == (100, 100, 0)
     bad, good = result["predictors"]
-    assert (bad["predictor"], bad["version"], bad["count"], bad["prediction_mean"]) == ("bad", "v2", 25, 100.0)
-    assert (good["predictor"], good["version"], good["count"], good["prediction_max"]) == ("good", "v1", 75, 500000.0)
+    assert (bad["predictor"], bad["version"], bad["count"], bad["prediction_mean"]) == (
+        "bad",
+        "v2",
+        25,
+        100.0,
+    )
+    assert (good["predictor"], good["version"], good["count"], good["prediction_max"]) == (
+        "good",
+        "v1",
+        75,
+        500000.0,
+    )
     assert bad["share_low"] < 0.25 < bad["share_high"] and bad["declared"] == 0.25
     assert begin - 1 < bad["first_answer_at"] <= bad["last_answer_at"] < time.time() + 1
     assert result["latency_ms"]["exact"] and result["latency_ms"]["count"] == 100
@@ -64,8 +61,11 @@ def test_a_canary_is_judged(stub):
 
 
 def test_a_wrong_split_fails(stub):
-    result = run(stub.url(), count=200, expected_split=[
-        {"predictor": "good", "weight": 25}, {"predictor": "bad", "weight": 75}])
+    result = run(
+        stub.url(),
+        count=200,
+        expected_split=[{"predictor": "good", "weight": 25}, {"predictor": "bad", "weight": 75}],
+    )
     assert result["outcome"] == "fail" and result["failed"]
     assert "split: bad 25.0 % (declared 75.0 %" in result["msg"]
 
@@ -88,7 +88,10 @@ def test_every_framing_is_read(stub, path, mode):
     # Not the outcome: on a busy machine the generator may rightly call itself late.
     assert not result["errors"]["total"], result["msg"]
     assert result["answers"] == result["requests"] >= 30
-    assert result["predictors"][0]["predictor"] == "good" and result["predictors"][0]["version"] == "0.1"
+    assert (
+        result["predictors"][0]["predictor"] == "good"
+        and result["predictors"][0]["version"] == "0.1"
+    )
     assert result["predictors"][0]["predictions"] == result["answers"]
 
 
@@ -152,7 +155,15 @@ def test_a_late_request_counts_from_when_it_was_due(stub):
 
 
 def test_requests_that_found_no_connection_are_no_pass(stub):
-    result = run(stub.url("/hang"), rate=50, duration=0.2, count=None, connections=1, timeout=0.3, thresholds=[])
+    result = run(
+        stub.url("/hang"),
+        rate=50,
+        duration=0.2,
+        count=None,
+        connections=1,
+        timeout=0.3,
+        thresholds=[],
+    )
     assert result["generator"]["missed"] > 0 and result["generator"]["saturated"]
     assert result["requests"] + result["generator"]["missed"] == 10
 
@@ -160,7 +171,10 @@ def test_requests_that_found_no_connection_are_no_pass(stub):
 def test_bytes_after_an_answer_are_not_taken_for_the_next(stub):
     result = run(stub.url("/extra"), count=10, connections=1)
     assert result["answers"] == 10
-    assert result["errors"]["details"][0]["text"] in ("bytes after the answer", "bytes nobody asked for")
+    assert result["errors"]["details"][0]["text"] in (
+        "bytes after the answer",
+        "bytes nobody asked for",
+    )
 
 
 def test_protocols(stub):
@@ -186,40 +200,70 @@ def test_data_files_are_replayed_and_sampled(stub, tmp_path):
     data.write_text("x,price\n1,10\n2,20\n3,30\n")
     del stub.requests[:]
     run(stub.url("/body"), data=str(data), count=4, connections=1)
-    assert [json.loads(body)["data"]["ndarray"][0][0] for _p, _h, body in stub.requests] == [1, 2, 3, 1]
+    assert [json.loads(body)["data"]["ndarray"][0][0] for _p, _h, body in stub.requests] == [
+        1,
+        2,
+        3,
+        1,
+    ]
     del stub.requests[:]
-    run(stub.url("/feedback"), data=str(data), truth_column="price", protocol="feedback", data_order="sample",
-        count=30, connections=1)
+    run(
+        stub.url("/feedback"),
+        data=str(data),
+        truth_column="price",
+        protocol="feedback",
+        data_order="sample",
+        count=30,
+        connections=1,
+    )
     sent = [json.loads(body) for _p, _h, body in stub.requests]
-    assert {(each["request"]["data"]["ndarray"][0][0] * 10, each["truth"]["data"]["ndarray"][0]) for each in sent} == {
-        (10, 10), (20, 20), (30, 30)}
+    assert {
+        (each["request"]["data"]["ndarray"][0][0] * 10, each["truth"]["data"]["ndarray"][0])
+        for each in sent
+    } == {(10, 10), (20, 20), (30, 30)}
     assert sent[0]["request"]["data"]["names"] == ["x"]
 
 
 def test_headers_and_token_are_sent(stub, tmp_path):
     token = tmp_path / "token"
     token.write_text("s3cret\n")
-    result = run(stub.url("/body"), headers={"Host": "model.example"}, token_file=str(token), count=1)
+    result = run(
+        stub.url("/body"), headers={"Host": "model.example"}, token_file=str(token), count=1
+    )
     head = stub.requests[-1][1]
     assert "Authorization: Bearer s3cret" in head and "Host: model.example" in head
     assert "s3cret" not in json.dumps(result)
 
 
 def test_stages_poisson_and_warm_up(stub):
-    result = run(stub.url("/body"), stages=[{"duration": 0.3, "rate": 200, "start_rate": 0}, {"duration": 0.3, "rate": 200}],
-                 warm_up=0.2, thresholds=[])
+    result = run(
+        stub.url("/body"),
+        stages=[{"duration": 0.3, "rate": 200, "start_rate": 0}, {"duration": 0.3, "rate": 200}],
+        warm_up=0.2,
+        thresholds=[],
+    )
     assert result["requests"] == pytest.approx(90, abs=2)
-    result = run(stub.url("/body"), rate=300, duration=0.5, count=None, arrival="poisson", thresholds=[])
+    result = run(
+        stub.url("/body"), rate=300, duration=0.5, count=None, arrival="poisson", thresholds=[]
+    )
     assert 90 < result["requests"] < 220
     assert 0.3 < result["duration_seconds"] < 1.5
 
 
-@pytest.mark.parametrize("mode", [{"count": 101}, {"rate": 300, "duration": 2.4, "count": None, "seed": 3, "arrival": "poisson"}])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        {"count": 101},
+        {"rate": 300, "duration": 2.4, "count": None, "seed": 3, "arrival": "poisson"},
+    ],
+)
 def test_processes_share_the_work(stub, mode):
     lines = []
     alone = run(stub.url("/body"), connections=4, thresholds=[], **mode)
     del stub.requests[:]
-    result = run(stub.url("/body"), processes=3, connections=4, thresholds=[], progress=lines.append, **mode)
+    result = run(
+        stub.url("/body"), processes=3, connections=4, thresholds=[], progress=lines.append, **mode
+    )
     assert result["answers"] == result["requests"] == alone["requests"] == len(stub.requests)
     assert result["predictors"][0]["predictions"] == result["answers"]
     assert len(set(body for _path, _head, body in stub.requests)) > 90
@@ -230,7 +274,9 @@ def test_processes_share_the_work(stub, mode):
 
 def test_a_process_that_dies_is_said(stub):
     def kill(_line):
-        children = Path("/proc/self/task/%d/children" % threading.get_native_id()).read_text().split()
+        children = (
+            Path("/proc/self/task/%d/children" % threading.get_native_id()).read_text().split()
+        )
         os.kill(int(children[0]), signal.SIGKILL)
 
     with pytest.raises(LoadTestError, match="a process of the load test died"):
@@ -248,8 +294,17 @@ def test_a_server_that_dies_and_returns():
     server = Stub()
     port = server.port
     box = {}
-    thread = threading.Thread(target=lambda: box.update(run(
-        server.url("/body"), rate=200, duration=2.0, count=None, thresholds=["error_ratio < 90%"])))
+    thread = threading.Thread(
+        target=lambda: box.update(
+            run(
+                server.url("/body"),
+                rate=200,
+                duration=2.0,
+                count=None,
+                thresholds=["error_ratio < 90%"],
+            )
+        )
+    )
     thread.start()
     time.sleep(0.5)
     server.kill()
@@ -296,11 +351,23 @@ def test_check_mode_sends_nothing(stub):
 def test_progress_and_files(stub, tmp_path):
     lines = []
     report, series = tmp_path / "report", tmp_path / "run.prom"
-    result = run(stub.url(), rate=50, duration=2.2, count=None, progress=lines.append, report=str(report),
-                 metrics_file=str(series), name="<b>run</b>")
+    result = run(
+        stub.url(),
+        rate=50,
+        duration=2.2,
+        count=None,
+        progress=lines.append,
+        report=str(report),
+        metrics_file=str(series),
+        name="<b>run</b>",
+    )
     assert len(lines) == 2 and "errors" in lines[0] and "s left" in lines[0] and "p95" in lines[0]
     assert sorted(path.name for path in report.iterdir()) == [
-        "load_test.html", "load_test.json", "percentiles.csv", "timeline.csv"]
+        "load_test.html",
+        "load_test.json",
+        "percentiles.csv",
+        "timeline.csv",
+    ]
     assert json.loads((report / "load_test.json").read_text())["requests"] == result["requests"]
     page = (report / "load_test.html").read_text()
     assert "<b>run</b>" not in page and "&lt;b&gt;run&lt;/b&gt;" in page
@@ -311,9 +378,28 @@ def test_progress_and_files(stub, tmp_path):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=model.test",
-                    "-addext", "subjectAltName=DNS:model.test", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=model.test",
+            "-addext",
+            "subjectAltName=DNS:model.test",
+            "-keyout",
+            folder / "key.pem",
+            "-out",
+            folder / "cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return folder
 
 
@@ -337,75 +423,3 @@ def test_tls(stub, certificate):
         assert run(server.url("/body"), count=2, timeout=0.5)["outcome"] == "error"
         with pytest.raises(LoadTestError, match="does not speak TLS"):
             run(stub.url("/body", "https"), timeout=0.3)
-
-
-PLAY = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - monitml.stack.load_test:
-        url: "{{ url }}"
-        contract: {features: [{name: x, ftype: continuous}]}
-        count: "{{ n }}"
-        rate: "{{ rate | default(omit) }}"
-        report: "{{ report | default(omit) }}"
-      async: "{{ seconds | default(0) }}"
-      poll: 1
-"""
-
-
-def playbook(tmp_path, *arguments, terminal=False):
-    play = tmp_path / "play.yml"
-    play.write_text(PLAY)
-    command = ["ansible-playbook", "-i", "localhost,", "-e", "ansible_python_interpreter=" + sys.executable, str(play), *arguments]
-    if terminal:
-        command = ["script", "-qec", " ".join(command), "/dev/null"]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
-                   "PATH": "%s:%s" % (Path(sys.executable).parent, os.environ["PATH"])}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            stdin=subprocess.DEVNULL)
-
-
-def test_the_action_plugin_runs_on_the_controller(stub, tmp_path):
-    process = playbook(tmp_path, "-c", "local", "-e", "n=80 rate=40 url=" + stub.url(), "-v")
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, output
-    assert "answers: 80" in output and "changed=0" in output
-    assert "s left" not in output  # no terminal, no progress
-
-
-def test_progress_is_shown_in_a_terminal(stub, tmp_path):
-    process = playbook(tmp_path, "-c", "local", "-e", "'n=80 rate=40 url=%s'" % stub.url(), terminal=True)
-    output = process.communicate(timeout=60)[0]
-    assert "s left" in output, output
-
-
-@pytest.mark.parametrize("arguments", [["-e", "ansible_become=true"], ["-e", "seconds=30"]])
-def test_the_module_runs_elsewhere(stub, tmp_path, arguments):
-    process = playbook(tmp_path, "-c", "local", "-e", "n=20 url=" + stub.url(), "-v", *arguments)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, output
-    assert "answers: 20" in output
-
-
-def test_a_failed_run_fails_the_task_with_a_sentence(stub, tmp_path):
-    process = playbook(tmp_path, "-c", "local", "-e", "n=5 url=" + stub.url("/error500"))
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 2
-    assert "no request was answered (http_5xx 5)" in output and "Traceback" not in output
-
-
-def test_an_interrupted_run_keeps_what_it_has(stub, tmp_path):
-    process = playbook(tmp_path, "-c", "local", "-e", "n=100000 rate=50 report=%s url=%s" % (tmp_path / "r", stub.url()))
-    came = len(stub.requests)
-    deadline = time.monotonic() + 30
-    while len(stub.requests) < came + 20 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    deadline = time.monotonic() + 5
-    while not (tmp_path / "r" / "load_test.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    result = json.loads((tmp_path / "r" / "load_test.json").read_text())
-    assert result["interrupted"] and result["outcome"] == "inconclusive"
-    assert 10 < result["answers"] < 1000

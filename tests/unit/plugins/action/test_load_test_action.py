@@ -13,15 +13,33 @@ from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_run
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 
 
-def run(monkeypatch, arguments, transport="local", become=False, async_val=0, check_mode=False, answer=None, terminal=False):
+def run(
+    monkeypatch,
+    arguments,
+    transport="local",
+    become=False,
+    async_val=0,
+    check_mode=False,
+    answer=None,
+    terminal=False,
+):
     """Runs the action; returns (its result, the calls of load_test(), the calls of the module)."""
-    task = mock.MagicMock(async_val=async_val, check_mode=check_mode, args={"url": "http://a/", **arguments}, diff=False)
+    task = mock.MagicMock(
+        async_val=async_val,
+        check_mode=check_mode,
+        args={"url": "http://a/", **arguments},
+        diff=False,
+    )
     connection = mock.MagicMock(transport=transport)
-    action = load_test.ActionModule(task, connection, mock.MagicMock(become=become), mock.MagicMock(), mock.MagicMock(), None)
+    action = load_test.ActionModule(
+        task, connection, mock.MagicMock(become=become), mock.MagicMock(), mock.MagicMock(), None
+    )
     module = mock.MagicMock(return_value={"from": "module"})
     monkeypatch.setattr(action, "_execute_module", module)
     monkeypatch.setattr(load_test, "stdout_is_terminal", lambda: terminal)
-    engine = mock.MagicMock(side_effect=answer if isinstance(answer, Exception) else None, return_value=answer)
+    engine = mock.MagicMock(
+        side_effect=answer if isinstance(answer, Exception) else None, return_value=answer
+    )
     monkeypatch.setattr(_loadtest_run, "load_test", engine)
     return action.run(task_vars={}), engine.call_args_list, module.call_args_list
 
@@ -30,7 +48,9 @@ def test_a_local_task_runs_in_this_process(monkeypatch):
     result, engine, module = run(monkeypatch, {"n": 3}, answer={"requests": 3}, check_mode=True)
     assert result["requests"] == 3 and not module
     options, check_mode, tell = engine[0].args
-    assert options["count"] == 3 and options["timeout"] == 10.0 and check_mode is True and tell is None
+    assert (
+        options["count"] == 3 and options["timeout"] == 10.0 and check_mode is True and tell is None
+    )
 
 
 @pytest.mark.parametrize("given", [{"transport": "ssh"}, {"become": True}, {"async_val": 30}])
@@ -40,8 +60,14 @@ def test_another_host_or_user_runs_the_module(monkeypatch, given):
 
 
 def test_progress_is_for_terminals_only(monkeypatch):
-    for arguments, terminal, shown in (({}, True, True), ({}, False, False), ({"progress": False}, True, False)):
-        _result, engine, _module = run(monkeypatch, {"n": 3, **arguments}, answer={}, terminal=terminal)
+    for arguments, terminal, shown in (
+        ({}, True, True),
+        ({}, False, False),
+        ({"progress": False}, True, False),
+    ):
+        _result, engine, _module = run(
+            monkeypatch, {"n": 3, **arguments}, answer={}, terminal=terminal
+        )
         assert (engine[0].args[2] is not None) == shown
 
 
@@ -56,7 +82,9 @@ def test_the_terminal_is_that_of_the_parent(monkeypatch):
         for descriptor, expected in ((terminal, True), (os.open(os.devnull, os.O_WRONLY), False)):
             path = "/proc/%d/fd/%d" % (os.getpid(), descriptor)
             real = os.open
-            monkeypatch.setattr(load_test.os, "open", lambda _path, flags, real=real, path=path: real(path, flags))
+            monkeypatch.setattr(
+                load_test.os, "open", lambda _path, flags, real=real, path=path: real(path, flags)
+            )
             assert load_test.stdout_is_terminal() is expected
             monkeypatch.setattr(load_test.os, "open", real)
     finally:

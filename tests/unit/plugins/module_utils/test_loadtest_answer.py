@@ -22,13 +22,19 @@ PATH = {"requestPath": {"good": "housing-good:0.1"}}
 @pytest.mark.parametrize(
     "document, expected",
     [
-        ({"data": {"names": [], "ndarray": [484713.5]}, "meta": PATH}, ("good", "0.1", (484713.5,), None)),
+        (
+            {"data": {"names": [], "ndarray": [484713.5]}, "meta": PATH},
+            ("good", "0.1", (484713.5,), None),
+        ),
         ({"data": {"ndarray": [[1], [2]]}, "meta": PATH}, ("good", "0.1", (1.0, 2.0), None)),
         ({"data": {"tensor": {"shape": [2], "values": [1, 2]}}}, ("", "", (1.0, 2.0), None)),
         ({"data": {"ndarray": ["cat", "dog"]}}, ("", "", (), None)),
         ({"data": {"ndarray": [True]}}, ("", "", (), None)),
         ({"jsonData": {"a": 1}}, ("", "", (), None)),
-        ({"data": {"ndarray": [1.0]}, "meta": {"requestPath": {"a": "host:5000/x"}}}, ("a", "", (1.0,), None)),
+        (
+            {"data": {"ndarray": [1.0]}, "meta": {"requestPath": {"a": "host:5000/x"}}},
+            ("a", "", (1.0,), None),
+        ),
         ({"data": {"ndarray": [1.0]}, "meta": {"requestPath": {"a": 3}}}, ("a", "", (1.0,), None)),
         ({"data": {"ndarray": [1.0]}, "meta": []}, ("", "", (1.0,), None)),
     ],
@@ -70,7 +76,11 @@ def test_the_gateway_knows_better_than_the_body():
 
 
 def test_v2_answers():
-    document = {"model_name": "m", "model_version": "3", "outputs": [{"data": [1, 2]}, {"data": [[3.5]]}]}
+    document = {
+        "model_name": "m",
+        "model_version": "3",
+        "outputs": [{"data": [1, 2]}, {"data": [[3.5]]}],
+    }
     assert outcome(document, "v2") == ("m", "3", (1.0, 2.0, 3.5), None)
     assert outcome({"outputs": []}, "v2")[3] == "the answer holds no outputs"
     assert outcome({"outputs": [3]}, "v2")[3] == "a prediction is null, or nested too deeply"
@@ -87,14 +97,32 @@ def test_compressed_answers_are_not_guessed_at():
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.sampled_from(["data", "ndarray", "tensor", "values", "meta", "requestPath", "status", "outputs", "model_name"]),
-        inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(
+            [
+                "data",
+                "ndarray",
+                "tensor",
+                "values",
+                "meta",
+                "requestPath",
+                "status",
+                "outputs",
+                "model_name",
+            ]
+        ),
+        inner,
+        max_size=4,
+    ),
     max_leaves=15,
 )
 
 
-@given(st.one_of(st.binary(), json_values.map(lambda value: json.dumps(value).encode())), st.sampled_from(["seldon", "feedback", "v2"]))
+@given(
+    st.one_of(st.binary(), json_values.map(lambda value: json.dumps(value).encode())),
+    st.sampled_from(["seldon", "feedback", "v2"]),
+)
 def test_any_body_has_an_outcome(body, protocol):
     found = read_outcome(protocol, {}, body)
     assert isinstance(found.predictor, str) and isinstance(found.version, str)

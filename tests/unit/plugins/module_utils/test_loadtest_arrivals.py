@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import (
-    Stage, arrivals, expected, stages_of,
+    Stage,
+    arrivals,
+    expected,
+    stages_of,
 )
 
 INF = math.inf
@@ -33,7 +36,13 @@ def test_a_ramp_grows_as_its_area():
 
 def test_stages_follow_each_other():
     stages = stages_of([(1, 10, None), (1, 20, None), (1, 0, None), (1, 0, None), (1, 5, 5)])
-    assert [(stage.first, stage.last) for stage in stages] == [(10, 10), (10, 20), (20, 0), (0, 0), (5, 5)]
+    assert [(stage.first, stage.last) for stage in stages] == [
+        (10, 10),
+        (10, 20),
+        (20, 0),
+        (0, 0),
+        (5, 5),
+    ]
     times = due(stages)
     assert len(times) == 10 + 15 + 10 + 5
     assert times == sorted(times)
@@ -45,15 +54,28 @@ def test_stages_follow_each_other():
 
 def test_poisson_arrivals_are_repeatable_and_exponential():
     first = due([Stage(100, 50, 50)], poisson=True, seed=1)
-    assert first == due([Stage(100, 50, 50)], poisson=True, seed=1) != due([Stage(100, 50, 50)], poisson=True, seed=2)
+    assert (
+        first
+        == due([Stage(100, 50, 50)], poisson=True, seed=1)
+        != due([Stage(100, 50, 50)], poisson=True, seed=2)
+    )
     gaps = sorted(after - before for before, after in zip(first, first[1:]))
     assert 4700 < len(first) < 5300
     # Kolmogorov-Smirnov against the exponential, at the 0.1 % level.
-    distance = max(abs((at + 0.5) / len(gaps) - (1 - math.exp(-50 * gap))) for at, gap in enumerate(gaps))
+    distance = max(
+        abs((at + 0.5) / len(gaps) - (1 - math.exp(-50 * gap))) for at, gap in enumerate(gaps)
+    )
     assert distance < 1.95 / math.sqrt(len(gaps))
 
 
-@given(st.lists(st.tuples(st.floats(0.1, 5), st.floats(0, 50), st.none() | st.floats(0, 50)), min_size=1, max_size=4), st.booleans())
+@given(
+    st.lists(
+        st.tuples(st.floats(0.1, 5), st.floats(0, 50), st.none() | st.floats(0, 50)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.booleans(),
+)
 def test_times_rise_and_stay_within_the_stages(rates, poisson):
     stages = stages_of(rates)
     times = due(stages, poisson=poisson, seed=1)
@@ -65,5 +87,8 @@ def test_times_rise_and_stay_within_the_stages(rates, poisson):
 
 def test_processes_take_turns():
     whole = list(arrivals([Stage(2, 10, 30)], poisson=True, seed=5))
-    parts = [list(itertools.islice(arrivals([Stage(2, 10, 30)], poisson=True, seed=5), at, None, 3)) for at in range(3)]
+    parts = [
+        list(itertools.islice(arrivals([Stage(2, 10, 30)], poisson=True, seed=5), at, None, 3))
+        for at in range(3)
+    ]
     assert sorted(itertools.chain(*parts)) == whole

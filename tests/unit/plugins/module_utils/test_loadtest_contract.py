@@ -41,10 +41,13 @@ def test_every_category_is_drawn():
 
 
 @pytest.mark.parametrize(
-    "bounds, low, high", [(["inf", "inf"], None, None), (["inf", 3], None, 3), ([3, "inf"], 3, None)]
+    "bounds, low, high",
+    [(["inf", "inf"], None, None), (["inf", 3], None, 3), ([3, "inf"], 3, None)],
 )
 def test_open_ends_have_tails(bounds, low, high):
-    values = [row[0] for row in rows(contract({"name": "x", "ftype": "continuous", "range": bounds}))]
+    values = [
+        row[0] for row in rows(contract({"name": "x", "ftype": "continuous", "range": bounds}))
+    ]
     assert low is None or min(values) >= low
     assert high is None or max(values) <= high
     assert max(values) - min(values) > 1
@@ -78,9 +81,18 @@ def test_the_seed_decides_the_rows():
         ('{"features": [{"name": 3, "ftype": "continuous"}]}', "name that is no text"),
         ('{"features": [{"name": "x"}]}', "ftype must be continuous or categorical"),
         ('{"features": [{"name": "x", "ftype": "categorical"}]}', "needs a list 'values'"),
-        ('{"features": [{"name": "x", "ftype": "categorical", "values": []}]}', "needs a list 'values'"),
-        ('{"features": [{"name": "x", "ftype": "continuous", "dtype": "BLOB"}]}', "dtype must be one of"),
-        ('{"features": [{"name": "x", "ftype": "continuous", "dtype": "STRING"}]}', "a STRING is categorical"),
+        (
+            '{"features": [{"name": "x", "ftype": "categorical", "values": []}]}',
+            "needs a list 'values'",
+        ),
+        (
+            '{"features": [{"name": "x", "ftype": "continuous", "dtype": "BLOB"}]}',
+            "dtype must be one of",
+        ),
+        (
+            '{"features": [{"name": "x", "ftype": "continuous", "dtype": "STRING"}]}',
+            "a STRING is categorical",
+        ),
         ('{"features": [{"name": "x", "ftype": "continuous", "range": [1]}]}', "a list of two"),
         ('{"features": [{"name": "x", "ftype": "continuous", "range": [2, 1]}]}', "runs backwards"),
         ('{"features": [{"name": "x", "ftype": "continuous", "range": ["a", 1]}]}', "a number or"),
@@ -97,13 +109,22 @@ def test_what_is_wrong_is_said(text, says):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["name", "ftype", "dtype", "range", "values", "shape", "repeat"]), inner, max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["name", "ftype", "dtype", "range", "values", "shape", "repeat"]),
+        inner,
+        max_size=5,
+    ),
     max_leaves=10,
 )
 
 
-@given(st.one_of(json_values, st.builds(lambda features: {"features": features}, st.lists(json_values, max_size=3))))
+@given(
+    st.one_of(
+        json_values,
+        st.builds(lambda features: {"features": features}, st.lists(json_values, max_size=3)),
+    )
+)
 def test_any_json_is_a_contract_or_a_sentence(document):
     try:
         parsed = parse_contract(json.dumps(document))

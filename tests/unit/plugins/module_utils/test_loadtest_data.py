@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import parse_data, take_column
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import (
+    parse_data,
+    take_column,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 
 
@@ -48,7 +51,11 @@ def test_what_is_wrong_is_said(text, says):
 
 
 def test_a_column_is_taken_out():
-    assert take_column(["a", "b", "c"], [[1, 2, 3], [4, 5, 6]], "b") == (["a", "c"], [[1, 3], [4, 6]], [2, 5])
+    assert take_column(["a", "b", "c"], [[1, 2, 3], [4, 5, 6]], "b") == (
+        ["a", "c"],
+        [[1, 3], [4, 6]],
+        [2, 5],
+    )
     with pytest.raises(LoadTestError, match="no column d; its columns are a, b"):
         take_column(["a", "b"], [[1, 2]], "d")
 

@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import (
-    EXACT_LIMIT, Histogram, Samples, bounds, rank,
+    EXACT_LIMIT,
+    Histogram,
+    Samples,
+    bounds,
+    rank,
 )
 
 RATIOS = [0.0, 0.5, 0.9, 0.99, 1.0]
-values = st.lists(st.integers(0, 10 ** 13), min_size=1, max_size=200)
+values = st.lists(st.integers(0, 10**13), min_size=1, max_size=200)
 
 
 @given(values, st.sampled_from([6, 10]))
@@ -24,10 +28,14 @@ def test_percentiles_are_within_half_a_bucket(numbers, bits):
     for ratio, found in zip(RATIOS, histogram.percentiles(RATIOS)):
         true = rank(ordered, ratio)
         assert abs(found - true) <= true / 2 ** (bits + 1)
-    assert (histogram.low, histogram.high, histogram.total) == (min(numbers), max(numbers), sum(numbers))
+    assert (histogram.low, histogram.high, histogram.total) == (
+        min(numbers),
+        max(numbers),
+        sum(numbers),
+    )
 
 
-@given(st.integers(0, 10 ** 15))
+@given(st.integers(0, 10**15))
 def test_a_bucket_holds_its_value_and_is_narrow(value):
     histogram = Histogram()
     histogram.add([value])
@@ -50,10 +58,18 @@ def test_merged_is_as_recorded_together(first, second):
 def test_nothing_has_no_percentiles():
     assert Histogram().percentiles([0.5]) == [None]
     assert Samples().summary([0.5]) == {
-        "count": 0, "exact": True, "min": None, "mean": None, "max": None, "percentiles": [None]}
+        "count": 0,
+        "exact": True,
+        "min": None,
+        "mean": None,
+        "max": None,
+        "percentiles": [None],
+    }
 
 
-@pytest.mark.parametrize("ratio, expected", [(0, 1), (0.5, 5), (0.51, 6), (0.9, 9), (0.99, 10), (1, 10)])
+@pytest.mark.parametrize(
+    "ratio, expected", [(0, 1), (0.5, 5), (0.51, 6), (0.9, 9), (0.99, 10), (1, 10)]
+)
 def test_nearest_rank(ratio, expected):
     assert rank(list(range(1, 11)), ratio) == expected
 
@@ -68,7 +84,11 @@ def test_samples_are_exact_while_they_fit(numbers):
     assert summary["percentiles"] == [rank(sorted(numbers), ratio) for ratio in RATIOS]
 
 
-@given(st.lists(values, min_size=1, max_size=5), st.lists(values, min_size=1, max_size=5), st.integers(1, 300))
+@given(
+    st.lists(values, min_size=1, max_size=5),
+    st.lists(values, min_size=1, max_size=5),
+    st.integers(1, 300),
+)
 def test_samples_fold_and_merge_without_loss(first, second, limit):
     one, two = Samples(limit), Samples(limit)
     for chunk in first:

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_http import (
-    MAX_BODY_BYTES, MAX_HEAD_BYTES, UNTIL_CLOSE, AnswerError, AnswerReader, parse_head,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    UNTIL_CLOSE,
+    AnswerError,
+    AnswerReader,
+    parse_head,
 )
 
 
@@ -18,7 +23,7 @@ def read(data, cuts=(), closed=False):
     for at, piece in enumerate(pieces):
         answer = reader.feed(piece)
         if answer:
-            rest = reader.rest + b"".join(pieces[at + 1:])
+            rest = reader.rest + b"".join(pieces[at + 1 :])
             return answer[0].status, answer[1], answer[0].keep, rest
     if closed:
         head, body = reader.finish()
@@ -31,17 +36,36 @@ ANSWERS = [
     (b"HTTP/1.1 200\r\ncontent-LENGTH:2\r\n\r\nhi", (200, b"hi", True, b"")),
     (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", (200, b"hi", True, b"")),
     (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", (200, b"hi", False, b"")),
-    (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nhi", (200, b"hi", True, b"")),
-    (b"HTTP/1.1 200 OK\r\nConnection: foo, CLOSE\r\nContent-Length: 2\r\n\r\nhi", (200, b"hi", False, b"")),
+    (
+        b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nhi",
+        (200, b"hi", True, b""),
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nConnection: foo, CLOSE\r\nContent-Length: 2\r\n\r\nhi",
+        (200, b"hi", False, b""),
+    ),
     (b"HTTP/1.1 204 No Content\r\n\r\n", (204, b"", True, b"")),
-    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
-     (500, b"", True, b"")),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", (200, b"hi", True, b"")),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\nA;x=y\r\n0123456789\r\n1\r\n!\r\n000\r\nX-T: z\r\n\r\n",
-     (200, b"0123456789!", True, b"")),
+    (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+        (500, b"", True, b""),
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        (200, b"hi", True, b""),
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\nA;x=y\r\n0123456789\r\n1\r\n!\r\n000\r\nX-T: z\r\n\r\n",
+        (200, b"0123456789!", True, b""),
+    ),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nhi\n0\n\n", (200, b"hi", True, b"")),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n0\r\n\r\n", (200, b"", False, b"")),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nhi", (200, b"hi", True, b"")),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n0\r\n\r\n",
+        (200, b"", False, b""),
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nhi",
+        (200, b"hi", True, b""),
+    ),
     (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n", (200, b"", True, b"")),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nhi", (200, b"h", True, b"i")),
 ]
@@ -89,7 +113,10 @@ def test_pieces_make_no_difference(answer, cuts):
         (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), "too_large"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n", "too_large"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * (MAX_HEAD_BYTES + 1), "too_large"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * (MAX_HEAD_BYTES + 1), "too_large"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * (MAX_HEAD_BYTES + 1),
+            "too_large",
+        ),
     ],
 )
 def test_what_is_no_answer(data, kind):
@@ -111,13 +138,33 @@ def test_an_answer_without_length_ends_the_connection():
     assert (head.length, head.keep) == (UNTIL_CLOSE, False)
 
 
-TOKENS = [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 500 x\r\n", b"HTTP/1.1 100 C\r\n\r\n", b"Content-Length: 3\r\n",
-          b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"\r\n", b"\n", b"\r", b"3\r\nabc\r\n", b"0\r\n\r\n",
-          b"abc", b" ", b"ffffffffffffffff\r\n", b";", b":", b"\x00", b"\xff"]
+TOKENS = [
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.0 500 x\r\n",
+    b"HTTP/1.1 100 C\r\n\r\n",
+    b"Content-Length: 3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Connection: close\r\n",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"3\r\nabc\r\n",
+    b"0\r\n\r\n",
+    b"abc",
+    b" ",
+    b"ffffffffffffffff\r\n",
+    b";",
+    b":",
+    b"\x00",
+    b"\xff",
+]
 
 
 @settings(max_examples=400)
-@given(st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=12), st.sets(st.integers(0, 120)))
+@given(
+    st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=12),
+    st.sets(st.integers(0, 120)),
+)
 def test_any_bytes_are_an_answer_or_a_named_error(parts, cuts):
     data = b"".join(parts)
 

@@ -11,7 +11,10 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_interval i
 
 
 def at_least(count, total, share):
-    return sum(math.comb(total, hits) * share ** hits * (1 - share) ** (total - hits) for hits in range(count, total + 1))
+    return sum(
+        math.comb(total, hits) * share**hits * (1 - share) ** (total - hits)
+        for hits in range(count, total + 1)
+    )
 
 
 @given(st.integers(1, 200).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))

@@ -7,7 +7,10 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_limits import (
-    judge, judge_split, overall, parse_limit,
+    judge,
+    judge_split,
+    overall,
+    parse_limit,
 )
 
 
@@ -83,13 +86,22 @@ def test_verdicts(text, observed, samples, outcome):
 
 
 def test_a_verdict_has_the_unit_of_its_limit():
-    for text, value, shown in (("error_ratio < 1%", 0.0125, "1.25 %"), ("p50 < 1s", 12.5, "12.5 ms"),
-                               ("prediction_mean(a) > 1", 484713.5, "484714"), ("prediction_max(a) > 1", 5e7, "50000000")):
-        assert judge(parse_limit(text), value, 10)["message"] == "%s: measured %s of 10 samples" % (text, shown)
+    for text, value, shown in (
+        ("error_ratio < 1%", 0.0125, "1.25 %"),
+        ("p50 < 1s", 12.5, "12.5 ms"),
+        ("prediction_mean(a) > 1", 484713.5, "484714"),
+        ("prediction_max(a) > 1", 5e7, "50000000"),
+    ):
+        assert judge(parse_limit(text), value, 10)["message"] == "%s: measured %s of 10 samples" % (
+            text,
+            shown,
+        )
 
 
 def split(expected, counts, unnamed=0, low=0.0, high=1.0):
-    return judge_split(expected, counts, {name: (low, high) for name in {*expected, *counts}}, unnamed)["outcome"]
+    return judge_split(
+        expected, counts, {name: (low, high) for name in {*expected, *counts}}, unnamed
+    )["outcome"]
 
 
 def test_splits():

@@ -6,11 +6,17 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import ARGUMENT_SPEC, CONDITIONS, Plan
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
+    ARGUMENT_SPEC,
+    CONDITIONS,
+    Plan,
+)
 
 
 def plan(**options):
-    result = ArgumentSpecValidator(ARGUMENT_SPEC, **CONDITIONS).validate({"url": "http://a/", **options})
+    result = ArgumentSpecValidator(ARGUMENT_SPEC, **CONDITIONS).validate(
+        {"url": "http://a/", **options}
+    )
     assert not result.error_messages, result.error_messages
     return Plan(result.validated_parameters)
 
@@ -24,19 +30,35 @@ def test_a_closed_loop():
 
 def test_an_open_loop():
     found = plan(rate=300, duration=10)
-    assert (found.stages[0].seconds, found.stages[0].last, found.connections, found.transmit) == (10, 300, 512, True)
-    assert not plan(rate=20000, duration=1).transmit and plan(rate=20000, duration=1, processes=4).transmit
+    assert (found.stages[0].seconds, found.stages[0].last, found.connections, found.transmit) == (
+        10,
+        300,
+        512,
+        True,
+    )
+    assert (
+        not plan(rate=20000, duration=1).transmit
+        and plan(rate=20000, duration=1, processes=4).transmit
+    )
     assert plan(rate=10, count=50).total_seconds == 5
 
 
 def test_warm_up_comes_before_the_first_stage_at_its_rate():
-    found = plan(stages=[{"duration": 2, "rate": 9, "start_rate": 1}, {"duration": 3, "rate": 5}], warm_up=4)
-    assert [(stage.seconds, stage.first, stage.last) for stage in found.stages] == [(4, 1, 1), (2, 1, 9), (3, 9, 5)]
+    found = plan(
+        stages=[{"duration": 2, "rate": 9, "start_rate": 1}, {"duration": 3, "rate": 5}], warm_up=4
+    )
+    assert [(stage.seconds, stage.first, stage.last) for stage in found.stages] == [
+        (4, 1, 1),
+        (2, 1, 9),
+        (3, 9, 5),
+    ]
     assert plan(rate=5, duration=2, warm_up=1).stages[0].seconds == 3
 
 
 def test_weights_need_not_sum_to_a_hundred():
-    found = plan(n=1, expected_split=[{"predictor": "a", "weight": 3}, {"predictor": "b", "weight": 1}])
+    found = plan(
+        n=1, expected_split=[{"predictor": "a", "weight": 3}, {"predictor": "b", "weight": 1}]
+    )
     assert found.expected == {"a": 0.75, "b": 0.25}
 
 
@@ -80,7 +102,17 @@ def test_options_that_make_no_sense(options, says):
 
 
 @pytest.mark.parametrize(
-    "options", [{"contract": "a", "data": "b"}, {"rate": 1, "stages": []}, {"truth_column": "x"}, {"protocol": "grpc"}]
+    "options",
+    [
+        {"contract": "a", "data": "b"},
+        {"rate": 1, "stages": []},
+        {"truth_column": "x"},
+        {"protocol": "grpc"},
+    ],
 )
 def test_options_that_the_specification_refuses(options):
-    assert ArgumentSpecValidator(ARGUMENT_SPEC, **CONDITIONS).validate({"url": "x", **options}).error_messages
+    assert (
+        ArgumentSpecValidator(ARGUMENT_SPEC, **CONDITIONS)
+        .validate({"url": "x", **options})
+        .error_messages
+    )

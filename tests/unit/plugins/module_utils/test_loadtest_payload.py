@@ -9,7 +9,11 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload import (
-    body, compact, header_lines, parse_url, render,
+    body,
+    compact,
+    header_lines,
+    parse_url,
+    render,
 )
 
 
@@ -20,7 +24,14 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload im
         ("http://a", False, "a", 80, "/", "a"),
         ("https://a:8443/x", True, "a", 8443, "/x", "a:8443"),
         ("http://[::1]:9/", False, "::1", 9, "/", "[::1]:9"),
-        (" http://b\u00fccher.example/ ", False, "xn--bcher-kva.example", 80, "/", "xn--bcher-kva.example"),
+        (
+            " http://b\u00fccher.example/ ",
+            False,
+            "xn--bcher-kva.example",
+            80,
+            "/",
+            "xn--bcher-kva.example",
+        ),
     ],
 )
 def test_urls(url, tls, host, port, path, authority):
@@ -54,7 +65,9 @@ def test_urls_that_cannot_be_sent_to(url, says):
 
 def test_seldon_bodies():
     rows = [[1, 2.5], [3, 4]]
-    assert json.loads(body("seldon", rows, ["a", "b"])) == {"data": {"names": ["a", "b"], "ndarray": rows}}
+    assert json.loads(body("seldon", rows, ["a", "b"])) == {
+        "data": {"names": ["a", "b"], "ndarray": rows}
+    }
     tensor = json.loads(body("seldon", rows, ["a", "b"], "tensor"))["data"]["tensor"]
     assert tensor == {"shape": [2, 2], "values": [1, 2.5, 3, 4]}
 
@@ -72,7 +85,9 @@ def test_v2_is_one_tensor_of_numbers_or_one_input_per_column():
     }
     mixed = json.loads(body("v2", [[1, "x"]], ["a", ""]))["inputs"]
     assert [(each["name"], each["datatype"], each["data"]) for each in mixed] == [
-        ("a", "FP64", [1]), ("input-1", "BYTES", ["x"])]
+        ("a", "FP64", [1]),
+        ("input-1", "BYTES", ["x"]),
+    ]
 
 
 def test_json_has_no_nan():
@@ -94,6 +109,8 @@ def test_headers_can_be_replaced_but_not_the_framing():
 def test_the_length_is_that_of_the_bytes(text):
     text = text.encode("utf-8", "ignore").decode("utf-8")
     target = parse_url("http://a/x")
-    head, _empty, sent = render(target, "POST", header_lines(target, {}), text).partition(b"\r\n\r\n")
+    head, _empty, sent = render(target, "POST", header_lines(target, {}), text).partition(
+        b"\r\n\r\n"
+    )
     assert head.startswith(b"POST /x HTTP/1.1\r\n")
     assert head.endswith(b"Content-Length: %d" % len(sent)) and sent.decode("utf-8") == text

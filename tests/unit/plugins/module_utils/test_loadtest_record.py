@@ -7,7 +7,11 @@ import pickle
 from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_record import (
-    MAX_INTERVALS, MAX_SLOTS, RESERVOIR, Predictions, Record,
+    MAX_INTERVALS,
+    MAX_SLOTS,
+    RESERVOIR,
+    Predictions,
+    Record,
 )
 
 SECOND = 1000000000
@@ -55,7 +59,10 @@ def test_a_long_run_makes_its_intervals_longer():
         record.flush((second + 1) * SECOND)
     assert len(record.intervals) <= MAX_INTERVALS and record.width == 8.0
     assert sum(interval.sent for interval in record.intervals) == MAX_INTERVALS * 5
-    assert sum(interval.slots["good", "v1"][2] for interval in record.intervals) == 2.0 * MAX_INTERVALS * 5
+    assert (
+        sum(interval.slots["good", "v1"][2] for interval in record.intervals)
+        == 2.0 * MAX_INTERVALS * 5
+    )
 
 
 def test_a_server_cannot_fill_the_memory_with_names():
@@ -80,8 +87,15 @@ def test_records_merge_whatever_the_length_of_their_intervals():
     for first, second in ((long, short), (short, long)):
         merged, other = pickle.loads(pickle.dumps((first, second)))
         merged.merge(other)
-        assert merged.sent == MAX_INTERVALS * 3 + 2 and merged.errors["reset"] == 2 and merged.stamps["receive"] == 2
-        assert merged.slots["good", "v1"].count == MAX_INTERVALS * 3 + 1 and merged.slots["bad", "v1"].count == 1
+        assert (
+            merged.sent == MAX_INTERVALS * 3 + 2
+            and merged.errors["reset"] == 2
+            and merged.stamps["receive"] == 2
+        )
+        assert (
+            merged.slots["good", "v1"].count == MAX_INTERVALS * 3 + 1
+            and merged.slots["bad", "v1"].count == 1
+        )
         assert merged.slots["good", "v1"].predictions.high == 5.0
         assert sum(interval.sent for interval in merged.intervals) == merged.sent
         assert merged.latencies.count == merged.sent

@@ -12,9 +12,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_charts as charts
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import ARGUMENT_SPEC, Plan
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
+    ARGUMENT_SPEC,
+    Plan,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import (
-    metrics, percentiles_csv, timeline, timeline_csv,
+    metrics,
+    percentiles_csv,
+    timeline,
+    timeline_csv,
 )
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_record import Record
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_report import report_html
@@ -26,8 +32,11 @@ SECOND = 1000 * MS
 
 
 def plan(**options):
-    return Plan(ArgumentSpecValidator(ARGUMENT_SPEC).validate(
-        {"url": "http://a/?<x>".replace("<x>", "x"), "n": 100, **options}).validated_parameters)
+    return Plan(
+        ArgumentSpecValidator(ARGUMENT_SPEC)
+        .validate({"url": "http://a/?<x>".replace("<x>", "x"), "n": 100, **options})
+        .validated_parameters
+    )
 
 
 def record(good=75, bad=25, errors=0, seconds=4, latency=5 * MS):
@@ -57,11 +66,21 @@ SPLIT = [{"predictor": "good", "weight": 75}, {"predictor": "bad", "weight": 25}
 def test_figures():
     result = summarise(plan(expected_split=SPLIT), record())
     assert result["outcome"] == "pass"
-    assert (result["requests"], result["answers"], result["throughput"], result["duration_seconds"]) == (100, 100, 25.0, 4.0)
+    assert (
+        result["requests"],
+        result["answers"],
+        result["throughput"],
+        result["duration_seconds"],
+    ) == (100, 100, 25.0, 4.0)
     assert (result["started_at"], result["ended_at"]) == (1000.0, 1004.0)
     assert result["latency_ms"]["p50"] == 5.0 and result["service_ms"]["p99_9"] == 2.5
     bad, good = result["predictors"]
-    assert (bad["predictor"], bad["share"], bad["declared"], bad["prediction_mean"]) == ("bad", 0.25, 0.25, 100.0)
+    assert (bad["predictor"], bad["share"], bad["declared"], bad["prediction_mean"]) == (
+        "bad",
+        0.25,
+        0.25,
+        100.0,
+    )
     assert (good["first_answer_at"], good["last_answer_at"]) == (1001.0, 1004.0)
 
 
@@ -72,12 +91,35 @@ def test_figures():
         (["error_ratio < 5%"], {"errors": 2}, "pass"),
         (["errors == 0"], {"errors": 2}, "fail"),
         (["p95 < 5ms"], {}, "fail"),
-        (["p95 <= 5ms", "max(bad) <= 5", "service_p95 < 3", "service_max <= 2.5", "min >= 5", "mean <= 5"], {}, "pass"),
+        (
+            [
+                "p95 <= 5ms",
+                "max(bad) <= 5",
+                "service_p95 < 3",
+                "service_max <= 2.5",
+                "min >= 5",
+                "mean <= 5",
+            ],
+            {},
+            "pass",
+        ),
         (["p99(bad) < 9"], {}, "inconclusive"),
         (["prediction_mean(bad) >= 100000"], {}, "fail"),
-        (["prediction_mean(good) >= 100000", "prediction_min(bad) >= 100", "prediction_max(bad) <= 100"], {}, "pass"),
+        (
+            [
+                "prediction_mean(good) >= 100000",
+                "prediction_min(bad) >= 100",
+                "prediction_max(bad) <= 100",
+            ],
+            {},
+            "pass",
+        ),
         (["prediction_mean(other) >= 1"], {}, "error"),
-        (["share(bad) <= 25%", "count(bad) == 25", "requests == 100", "throughput >= 25"], {}, "pass"),
+        (
+            ["share(bad) <= 25%", "count(bad) == 25", "requests == 100", "throughput >= 25"],
+            {},
+            "pass",
+        ),
         (["share(bad) < 25%"], {}, "fail"),
         ([], {"good": 0, "bad": 0, "errors": 3}, "error"),
     ],
@@ -120,14 +162,23 @@ def test_versions_of_one_predictor_are_one_share():
     both = record()
     both.slots["good", "v3"] = both.slots.pop(("bad", "v2"))
     both.slots["good", "v3"].predictor, both.slots["good", "v3"].version = "good", "v3"
-    result = summarise(plan(expected_split=[{"predictor": "good", "weight": 1}], thresholds=["prediction_min(good) == 100"]), both)
+    result = summarise(
+        plan(
+            expected_split=[{"predictor": "good", "weight": 1}],
+            thresholds=["prediction_min(good) == 100"],
+        ),
+        both,
+    )
     assert result["outcome"] == "pass" and len(result["predictors"]) == 2
 
 
 def test_csv():
     rows = list(csv.DictReader(io.StringIO(timeline_csv(timeline(record(errors=1))))))
     # Good's answers are put in first, then bad's, over the same four seconds.
-    assert sum(int(row["answers"]) for row in rows) == 100 and sum(int(row["errors"]) for row in rows) == 1
+    assert (
+        sum(int(row["answers"]) for row in rows) == 100
+        and sum(int(row["errors"]) for row in rows) == 1
+    )
     assert rows[0]["good v1 prediction_mean"] == "500000.0"
     lines = percentiles_csv(record()).splitlines()
     assert lines[0] == "percentile,latency_ms,service_ms" and lines[-1] == "100.0,5.0,2.5"
@@ -145,7 +196,10 @@ def test_metrics_are_prometheus_text():
     text = metrics('a"b\\c\nd', "http://x/", started_at=3.5)
     assert 'monitml_load_test_running{name="a\\"b\\\\c\\nd",url="http://x/"} 1' in text
     text = metrics("a", "u", summarise(plan(), record()))
-    assert 'monitml_load_test_running{name="a",url="u"} 0' in text and 'latency_p95_seconds{name="a",url="u"} 0.005' in text
+    assert (
+        'monitml_load_test_running{name="a",url="u"} 0' in text
+        and 'latency_p95_seconds{name="a",url="u"} 0.005' in text
+    )
     for line in text.splitlines():
         assert re.fullmatch(r"# (HELP|TYPE) \S+ .+|\w+\{.+\} -?[0-9.e+-]+", line)
 
@@ -156,7 +210,9 @@ def page(made, **options):
     return report_html(result, timeline(made), made, {"good": 0.75, "bad": 0.25})
 
 
-@pytest.mark.parametrize("made", [record(), record(0, 0, 5), record(1, 0), record(errors=3), Record(0)])
+@pytest.mark.parametrize(
+    "made", [record(), record(0, 0, 5), record(1, 0), record(errors=3), Record(0)]
+)
 def test_the_report_is_whole_and_needs_nothing(made):
     if not made.intervals:
         made.flush(1)
@@ -176,8 +232,17 @@ def test_the_report_shows_the_verdicts():
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 def test_any_values_make_a_chart(values):
-    for svg in (charts.lines([("a", list(enumerate(values)))], "x", "y"), charts.distribution([("a", values)], "x"),
-                charts.lines([("a", [(at, abs(value)) for at, value in enumerate(values)])], "x", "y", log=True, whole=True)):
+    for svg in (
+        charts.lines([("a", list(enumerate(values)))], "x", "y"),
+        charts.distribution([("a", values)], "x"),
+        charts.lines(
+            [("a", [(at, abs(value)) for at, value in enumerate(values)])],
+            "x",
+            "y",
+            log=True,
+            whole=True,
+        ),
+    ):
         for picture in re.findall(r"<svg.*?</svg>", svg, re.DOTALL):
             tree.fromstring(picture)
         for number in re.findall(r' (?:x|y|x1|x2|y1|y2|cx|cy)="([^"]+)"', svg):
@@ -185,7 +250,14 @@ def test_any_values_make_a_chart(values):
 
 
 def test_axis_figures():
-    assert [charts.figure(value) for value in (0, 0.25, 12, 12000, 2.5e6, 3e9)] == ["0", "0.25", "12", "12k", "2.5M", "3G"]
+    assert [charts.figure(value) for value in (0, 0.25, 12, 12000, 2.5e6, 3e9)] == [
+        "0",
+        "0.25",
+        "12",
+        "12k",
+        "2.5M",
+        "3G",
+    ]
 
 
 def test_progress_lines():
@@ -195,4 +267,7 @@ def test_progress_lines():
     assert re.fullmatch(r"run: 100 sent, 25/s, p95 5\.0 ms, 0 errors, [34] s left", lines[0])
     first, second = Status(record(), 4 * SECOND), Status(record(errors=2), 4 * SECOND)
     first.merge(second)
-    assert (first.sent, first.errors) == (202, 2) and first.latencies.count == 2 * second.latencies.count
+    assert (first.sent, first.errors) == (
+        202,
+        2,
+    ) and first.latencies.count == 2 * second.latencies.count

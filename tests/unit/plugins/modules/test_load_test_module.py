@@ -41,7 +41,12 @@ def test_check_mode_is_passed_on(monkeypatch, capsys):
 
 
 def test_a_run_that_fails_keeps_its_figures(monkeypatch, capsys):
-    found, _calls = run(monkeypatch, capsys, {"failed": True, "changed": False, "msg": "too slow", "requests": 3}, n=3)
+    found, _calls = run(
+        monkeypatch,
+        capsys,
+        {"failed": True, "changed": False, "msg": "too slow", "requests": 3},
+        n=3,
+    )
     assert found["failed"] and found["msg"] == "too slow" and found["requests"] == 3
 
 
@@ -66,4 +71,5 @@ def test_the_documentation_is_the_specification():
         }
 
     assert {name: shape(option) for name, option in documented.items()} == {
-        name: shape(option) for name, option in load_test.ARGUMENT_SPEC.items()}
+        name: shape(option) for name, option in load_test.ARGUMENT_SPEC.items()
+    }

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""load_test under ansible-playbook: in its process, as a module, in a terminal, interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+# pylint: disable=wrong-import-position
+from load_testing import stub  # noqa: E402,F401
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - monitml.stack.load_test:
+        url: "{{ url }}"
+        contract: {features: [{name: x, ftype: continuous}]}
+        count: "{{ n }}"
+        rate: "{{ rate | default(omit) }}"
+        report: "{{ report | default(omit) }}"
+      async: "{{ seconds | default(0) }}"
+      poll: 1
+"""
+
+
+def playbook(tmp_path, *arguments, terminal=False):
+    play = tmp_path / "play.yml"
+    play.write_text(PLAY)
+    command = [
+        "ansible-playbook",
+        "-i",
+        "localhost,",
+        "-e",
+        "ansible_python_interpreter=" + sys.executable,
+        str(play),
+        *arguments,
+    ]
+    if terminal:
+        command = ["script", "-qec", " ".join(command), "/dev/null"]
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "PATH": "%s:%s" % (Path(sys.executable).parent, os.environ["PATH"]),
+    }
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_action_plugin_runs_on_the_controller(stub, tmp_path):
+    process = playbook(tmp_path, "-c", "local", "-e", "n=80 rate=40 url=" + stub.url(), "-v")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert "answers: 80" in output and "changed=0" in output
+    assert "s left" not in output  # no terminal, no progress
+
+
+def test_progress_is_shown_in_a_terminal(stub, tmp_path):
+    process = playbook(
+        tmp_path, "-c", "local", "-e", "'n=80 rate=40 url=%s'" % stub.url(), terminal=True
+    )
+    output = process.communicate(timeout=60)[0]
+    assert "s left" in output, output
+
+
+@pytest.mark.parametrize("arguments", [["-e", "ansible_become=true"], ["-e", "seconds=30"]])
+def test_the_module_runs_elsewhere(stub, tmp_path, arguments):
+    process = playbook(tmp_path, "-c", "local", "-e", "n=20 url=" + stub.url(), "-v", *arguments)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert "answers: 20" in output
+
+
+def test_a_failed_run_fails_the_task_with_a_sentence(stub, tmp_path):
+    process = playbook(tmp_path, "-c", "local", "-e", "n=5 url=" + stub.url("/error500"))
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 2
+    assert "no request was answered (http_5xx 5)" in output and "Traceback" not in output
+
+
+def test_an_interrupted_run_keeps_what_it_has(stub, tmp_path):
+    process = playbook(
+        tmp_path,
+        "-c",
+        "local",
+        "-e",
+        "n=100000 rate=50 report=%s url=%s" % (tmp_path / "r", stub.url()),
+    )
+    came = len(stub.requests)
+    deadline = time.monotonic() + 30
+    while len(stub.requests) < came + 20 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    deadline = time.monotonic() + 5
+    while not (tmp_path / "r" / "load_test.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    result = json.loads((tmp_path / "r" / "load_test.json").read_text())
+    assert result["interrupted"] and result["outcome"] == "inconclusive"
+    assert 10 < result["answers"] < 1000
