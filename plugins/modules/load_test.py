@@ -332,23 +332,61 @@ interrupted:
   type: bool
   sample: false
 generator:
-  description:
-    - How well the generator kept up. RV(generator.reasons) says why RV(generator.saturated) is true.
-    - RV(generator.missed) requests never left, RV(generator.queued) had to wait for a connection, RV(generator.abandoned) were under
-      way when a signal came.
+  description: How well the generator itself kept up.
   returned: when requests were sent
   type: dict
-  sample:
-    planned: 60
-    missed: 0
-    abandoned: 0
-    queued: 0
-    connects: 10
-    cpu_ratio: 0.05
-    send_lag_us: {p50: 2.1, p99: 9.0, max: 30.0}
-    timestamps: {receive: 60, transmit: 60, clock: 0}
-    reasons: []
-    saturated: false
+  contains:
+    planned:
+      description: Requests that the schedule or O(count) came to.
+      type: int
+      returned: always
+      sample: 60
+    missed:
+      description: Requests that never left, as every connection was busy for longer than O(timeout).
+      type: int
+      returned: always
+      sample: 0
+    queued:
+      description: Requests that had to wait for a connection.
+      type: int
+      returned: always
+      sample: 0
+    abandoned:
+      description: Requests that were under way when a signal ended the run.
+      type: int
+      returned: always
+      sample: 0
+    connects:
+      description: Connections opened.
+      type: int
+      returned: always
+      sample: 10
+    cpu_ratio:
+      description: Share of one processor that each process used.
+      type: float
+      returned: always
+      sample: 0.05
+    send_lag_us:
+      description: How long after they were due requests left, in microseconds; of the open loop only.
+      type: dict
+      returned: always
+      sample: {p50: 2.1, p99: 9.0, max: 30.0}
+    timestamps:
+      description: How many times came from the kernel's stamps of packets received and sent, and how many of receipt from the clock.
+      type: dict
+      returned: always
+      sample: {receive: 60, transmit: 60, clock: 0}
+    saturated:
+      description: Whether the generator was the bottleneck of the run.
+      type: bool
+      returned: always
+      sample: false
+    reasons:
+      description: Why it was.
+      type: list
+      elements: str
+      returned: always
+      sample: []
 url:
   description: Where the requests went.
   returned: when requests were sent
