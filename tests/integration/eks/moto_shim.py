@@ -6,7 +6,8 @@ What is added: access configuration, upgrade policy and version updates of clust
 objects (DescribeUpdate), updateConfig and version updates of node groups, add-ons, access
 entries with policies, Pod Identity associations, tags on any ARN, and the security group that
 EKS makes with a cluster. What is corrected: UpdateClusterConfig merges instead of replacing and
-takes one kind of change per call, as AWS does; a launch template's own tags stay out of its data.
+takes one kind of change per call, as AWS does; a launch template's own tags stay
+out of its data; a NAT gateway's interface goes with it.
 
 A resource answers ACTIVE at once unless a test wrote a script for it, a list of statuses that
 the next describe calls give in turn; the last one stays. Resources are named
@@ -457,9 +458,22 @@ def keep_template_tags_apart() -> None:
     EC2Backend.create_launch_template = create
 
 
+def take_nat_interfaces_along() -> None:
+    """Moto keeps the network interface of a deleted NAT gateway; AWS does not."""
+    original = EC2Backend.delete_nat_gateway
+
+    def delete(self, nat_gateway_id):
+        gateway = original(self, nat_gateway_id)
+        self.enis.pop(gateway._eni.id, None)
+        return gateway
+
+    EC2Backend.delete_nat_gateway = delete
+
+
 def install() -> None:
     """Puts the shim in place of moto's own EKS routes; call before the first request."""
     keep_template_tags_apart()
+    take_nat_interfaces_along()
     urls.url_paths.clear()
     for path in ("clusters", "clusters/(?P<rest>.+)", "tags/(?P<resourceArn>.+)"):
         urls.url_paths["{0}/" + path + "$"] = ShimmedEKS.dispatch
