@@ -128,7 +128,7 @@ def _read_v2(document, _protocol):
 
 def _numbers(found):
     """(predictions, problem) of a nested list; labels (text) are no numbers and no problem."""
-    if isinstance(found, list) and len(found) == 1 and type(found[0]) is float:
+    if isinstance(found, list) and len(found) == 1 and isinstance(found[0], float):
         values = found  # the usual answer, one row
     else:
         if not isinstance(found, list) or not found:

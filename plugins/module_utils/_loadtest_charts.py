@@ -160,9 +160,11 @@ def lines(series, title_x, title_y, log=False, whole=False):
     xs = [x for _name, points in shown for x, _y in points]
     if not values:
         return '<p class="none">Nothing was measured.</p>'
-    axis_x = linear(min(xs), max(max(xs), min(xs) + 1e-9), _LEFT, WIDTH - _RIGHT)
-    axis_x.high = max(max(xs), axis_x.low + 1e-9) if len(set(xs)) > 1 else axis_x.high
-    axis_x.ticks = [tick for tick in axis_x.ticks if tick[0] <= axis_x.high]
+    axis_x = linear(min(xs), max(xs), _LEFT, WIDTH - _RIGHT)
+    if max(xs) > min(xs):
+        # Time ends where the run ended, not at the next round figure.
+        axis_x.high = max(xs)
+        axis_x.ticks = [tick for tick in axis_x.ticks if tick[0] <= axis_x.high]
     scale = logarithmic if log else linear
     axis_y = scale(0.0 if whole and not log else min(values), max(values), HEIGHT - _BOTTOM, _TOP)
     content = "".join(

@@ -23,7 +23,6 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer imp
 )
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_connections import (
     BUSY,
-    CLOSED,
     IDLE,
     Connection,
     Connections,

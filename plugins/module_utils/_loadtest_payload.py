@@ -149,8 +149,7 @@ def _shape(rows):
 def _flat(value):
     if isinstance(value, list):
         for item in value:
-            for leaf in _flat(item):
-                yield leaf
+            yield from _flat(item)
     else:
         yield value
 

@@ -42,8 +42,9 @@ class Predictions:
     def add(self, values):
         if not values:
             return
-        self.low = min(values) if self.low is None else min(self.low, min(values))
-        self.high = max(values) if self.high is None else max(self.high, max(values))
+        low, high = min(values), max(values)
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
         self.total += sum(values)
         room = RESERVOIR - len(self.sample)
         self.sample.extend(values[: max(0, room)])

@@ -176,8 +176,7 @@ def _bodies(plan, wanted):
             rows = [contract.row(rng) for _row in range(plan.batch_rows)]
             yield body(plan.protocol, rows, contract.names, plan.payload_type, reward=plan.reward)
     elif plan.data:
-        for text in _data_bodies(plan, wanted, rng):
-            yield text
+        yield from _data_bodies(plan, wanted, rng)
     elif plan.payload is not None:
         yield plan.payload if isinstance(plan.payload, str) else compact(plan.payload)
     elif plan.protocol == "raw":

@@ -21,7 +21,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error impo
 
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from load_testing import run, stub  # noqa: E402,F401
+from load_testing import run, stub  # noqa: E402,F401  pylint: disable=unused-import
 from stub_model import Stub  # noqa: E402
 
 

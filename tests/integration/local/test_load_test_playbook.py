@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from load_testing import stub  # noqa: E402,F401
+from load_testing import stub  # noqa: E402,F401  pylint: disable=unused-import
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
