@@ -70,7 +70,7 @@ monitml_metrics.watch(Watched)
 def cost(call, times, children=None):
     call()
     start, other = time.process_time(), children() if children else 0
-    for _ in range(times):
+    for _time in range(times):
         call()
     spent = time.process_time() - start + (children() - other if children else 0)
     return spent / times * 1e6
@@ -152,10 +152,10 @@ def stock(python, directory, model, name, workers, grpc=0):
 
 def request_cost(server):
     """(CPU milliseconds of the server, wall milliseconds) per request of one row."""
-    for _ in range(WARM_UP):
+    for _request in range(WARM_UP):
         server.predict(ROW)
     cpu, wall = cpu_seconds(server.process.pid), time.monotonic()
-    for _ in range(REQUESTS):
+    for _request in range(REQUESTS):
         assert server.predict(ROW)[0] == 200
     wall = time.monotonic() - wall
     return [(cpu_seconds(server.process.pid) - cpu) / REQUESTS * 1e3, wall / REQUESTS * 1e3]
@@ -163,7 +163,7 @@ def request_cost(server):
 
 def settle(server, workers):
     """Memory once every worker has answered."""
-    for _ in range(30 * workers):
+    for _request in range(30 * workers):
         server.predict(ROW)
     time.sleep(0.5)
     return memory_mb(server.process.pid)

@@ -239,7 +239,7 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _comparable(item) for key, item in sorted(value.items())}
     if isinstance(value, list):
-        return sorted((_comparable(item) for item in value), key=lambda item: json.dumps(item))
+        return sorted((_comparable(item) for item in value), key=json.dumps)
     return value
 
 

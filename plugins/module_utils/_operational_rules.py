@@ -182,7 +182,7 @@ def _undelivered() -> dict:
     return _of_stack(
         _alert(
             "AlertsNotDelivered",
-            "sum by (integration)" " (increase(alertmanager_notifications_failed_total[5m])) > 0",
+            "sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
             0,
             "critical",
             "Messages about alerts do not get through.",

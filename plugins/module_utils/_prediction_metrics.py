@@ -647,7 +647,7 @@ def identity():
 
 def format_number(value):
     """VALUE as the exposition format writes it."""
-    if value != value:
+    if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"

@@ -50,7 +50,7 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
 
 def _link(board_url: str, rule: dict) -> str:
     names = ("namespace", "deployment_name", "predictor_name")
-    query = "&".join(f"{name.split('_')[0]}={{{{ $labels.{name} }}}}" for name in names)
+    query = "&".join(f"{name.split('_', maxsplit=1)[0]}={{{{ $labels.{name} }}}}" for name in names)
     return board_url if rule["labels"].get("scope") == "stack" else f"{board_url}?{query}"
 
 

@@ -21,7 +21,7 @@ description:
 options:
   description:
     description:
-      - The deployment, as the argument spec of the role M(monitml.stack.monitml#role) types it.
+      - The deployment, as the argument spec of the role C(monitml.stack.monitml) types it.
     type: dict
     required: true
   traffic:

@@ -79,6 +79,7 @@ context:
 import os
 import tempfile
 
+from ansible.module_utils.common.validation import check_type_path
 from ansible.module_utils.common.yaml import yaml_dump, yaml_load
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -166,12 +167,12 @@ def main() -> None:
         "alias": {"type": "str"},
         "user_alias": {"type": "str"},
         "role_arn": {"type": "str"},
-        "token_profile": {"type": "str"},
+        "token_profile": {"type": "str", "no_log": False},
         **STATE,
     }
     module = AnsibleAWSModule(argument_spec=options, supports_check_mode=True)
     path = os.path.abspath(module.params["path"])
-    if os.path.realpath(path) == os.path.realpath(os.path.expanduser("~/.kube/config")):
+    if os.path.realpath(path) == os.path.realpath(check_type_path("~/.kube/config")):
         module.fail_json(msg=f"{path} is the user's own kubeconfig; choose a file of its own.")
     act = present if module.params["state"] == "present" else absent
     try:

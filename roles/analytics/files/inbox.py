@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A local inbox that takes what Slack's incoming webhooks take, keeps it and shows it.

@@ -219,7 +219,7 @@ def test_feedback_counts_with_any_reward_and_adds_no_prediction(odd):
 
 def test_readiness_is_a_prediction_that_is_not_counted(odd):
     with Change(odd) as change:
-        for _ in range(5):
+        for _probe in range(5):
             assert odd.ready() == (200, {"ready": True})
     assert change("monitml_prediction_count") == 0
     assert change("odd_rows_total") == 0
@@ -298,7 +298,7 @@ def test_everything_listens_on_loopback_only(odd):
 @pytest.mark.parametrize("victim", ["parent", "arbiter", "worker"])
 def test_whatever_is_killed_it_serves_again_and_leaves_no_orphan(serve, victim):
     server = serve("--workers=2", supervised=True).wait_ready()
-    for _ in range(20):
+    for _request in range(20):
         assert server.predict([[5.0], [6.0]])[0] == 200
     before = wait_for(lambda: len(tree(server.process.pid)) == 4 and tree(server.process.pid))
     pid = dict(zip(("parent", "arbiter", "worker"), before))[victim]
@@ -315,7 +315,7 @@ def test_whatever_is_killed_it_serves_again_and_leaves_no_orphan(serve, victim):
     assert not [p for p in before if alive(p) and p not in after]
     kept = 40 if victim == "worker" else 0
     assert server.count() == kept
-    for _ in range(10):
+    for _request in range(10):
         assert server.predict([[5.0]])[0] == 200
     assert server.count() == kept + 10
 
@@ -337,8 +337,8 @@ def test_what_a_model_started_ends_with_the_server(serve, victim):
 def test_killed_workers_lose_no_count(serve):
     server = serve("--workers=2").wait_ready()
     sent = 0
-    for _ in range(3):
-        for _ in range(20):
+    for _kill in range(3):
+        for _request in range(20):
             assert server.predict([[5.0]])[0] == 200
             sent += 1
         arbiter = tree(server.process.pid)[1]
@@ -388,7 +388,7 @@ def test_stop_does_not_wait_for_a_request_that_hangs(serve):
 
 def test_the_metrics_directory_is_taken_anew_at_each_start(serve, tmp_path):
     directory = tmp_path / "metrics"
-    for _ in range(2):
+    for _start in range(2):
         server = serve("--metrics-dir=%s" % directory).wait_ready()
         server.predict([[1]])
         assert server.count() == 1
@@ -446,7 +446,7 @@ def test_a_watched_model_reports_under_seldons_own_server(files, python, tmp_pat
 
         zeros = wait_for(scrape, 30)
         assert total(parse(zeros), "monitml_prediction_count", output="y") == 0
-        for _ in range(20):
+        for _request in range(20):
             assert server.predict([[5.0], [50.0]])[0] == 200
         assert server.predict([[float("1e400")]])[0] >= 400
         samples = parse(scrape())

@@ -9,6 +9,7 @@ well, a model that answers 100, the board that shows it, the rollback, and a Pro
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import subprocess
@@ -78,7 +79,7 @@ def test_the_products_own_checkers_accept_the_configurations(stack):
         ["amtool", "check-config", "alertmanager.yml"],
     ):
         result = subprocess.run(
-            command, cwd=stack.directory, capture_output=True, text=True, timeout=60
+            command, cwd=stack.directory, check=False, capture_output=True, text=True, timeout=60
         )
         assert result.returncode == 0, result.stdout + result.stderr
 
@@ -96,7 +97,7 @@ def test_what_needs_a_person_is_told_the_rest_is_on_the_board(stack, severity, r
         f"severity={severity}",
     ]
     result = subprocess.run(
-        command, cwd=stack.directory, capture_output=True, text=True, timeout=60
+        command, cwd=stack.directory, check=True, capture_output=True, text=True, timeout=60
     )
     assert result.stdout.strip() == receiver
 
@@ -190,7 +191,7 @@ def test_every_panel_of_the_board_has_data(stack):
     for name, query in queries.items():
         filled = re.sub(r"\$(\w+)", lambda match: values[match[1]], query)
         assert [
-            value for value in stack.values(filled) if value == value
+            value for value in stack.values(filled) if not math.isnan(value)
         ], f"{name} has no data: {filled}"
 
 

@@ -96,7 +96,7 @@ class PretendModel:
     def __init__(self, deployment: dict, predictor: dict, server: dict, directory: Path):
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        name, _, tag = predictor["image"].rpartition(":")
+        name, _colon, tag = predictor["image"].rpartition(":")
         self.labels = {
             "deployment_name": deployment["name"],
             "predictor_name": predictor["name"],

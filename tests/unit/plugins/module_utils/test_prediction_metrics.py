@@ -408,7 +408,12 @@ def in_worker(work):
 def test_workers_that_fork_count_in_their_own_slots(recorder, tmp_path):
     watched = model(lambda X: np.full(len(X), 10.0))
     watched.predict(rows(1), [])  # the parent takes a slot before it forks
-    pids = [in_worker(lambda: [watched.predict(rows(3), []) for _ in range(100)]) for _ in range(3)]
+
+    def work():
+        for _request in range(100):
+            watched.predict(rows(3), [])
+
+    pids = [in_worker(work) for _worker in range(3)]
     for pid in pids:
         os.waitpid(pid, 0)
     watched.predict(rows(1), [])
@@ -423,7 +428,7 @@ def test_a_killed_workers_counts_stay_and_its_slot_is_used_again(recorder, tmp_p
         ready_out, ready_in = os.pipe()
 
         def work():
-            for _ in range(50):
+            for _request in range(50):
                 watched.predict(rows(1), [])
             os.write(ready_in, b"x")
             signal.pause()
@@ -446,7 +451,7 @@ def test_a_worker_killed_while_it_counts_leaves_sound_numbers(recorder, tmp_path
             watched.predict(rows(7), [])
             os.write(ready_in, b"x")
 
-    for _ in range(5):
+    for _worker in range(5):
         pid = in_worker(work)
         os.read(ready_out, 65536)
         os.kill(pid, signal.SIGKILL)
@@ -469,10 +474,10 @@ def test_threads_of_one_worker_lose_nothing_and_share_its_slot(recorder, tmp_pat
 
     def work():
         together.wait()
-        for _ in range(200):
+        for _request in range(200):
             watched.predict(rows(1), [])
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work) for _thread in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -485,7 +490,7 @@ def test_a_reader_never_sees_half_of_an_update(recorder, tmp_path):
     watched = model(lambda X: np.full(len(X), 3.0))
 
     def work():
-        for _ in range(3000):
+        for _request in range(3000):
             watched.predict(rows(2), [])
 
     pid = in_worker(work)

@@ -76,7 +76,7 @@ def test_timers_are_histograms_in_seconds(tmp_path_factory, milliseconds):
 
 def test_the_next_worker_goes_on_where_a_dead_one_ended(directory):
     used = set()
-    for _ in range(3):
+    for _worker in range(3):
         pid = os.fork()
         if not pid:
             worker().update([metric("COUNTER", "hits", 1)], "predict")
