@@ -103,7 +103,8 @@ def cluster_request(wanted: dict) -> dict:
             }
         ),
         "bootstrapSelfManagedAddons": wanted["bootstrap_addons_enabled"],
-        "deletionProtection": wanted["deletion_protection_enabled"],
+        # Only when asked for, because older SDKs do not know it and off is the default.
+        "deletionProtection": wanted["deletion_protection_enabled"] or None,
         "tags": wanted["tags"],
     }
     if wanted["support_type"]:

@@ -14,6 +14,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._eks_network_parts i
     permission_of,
 )
 
+HELD = ("DependencyViolation", "ResourceInUse", "VolumeInUse")
 LEFT_KINDS = ("volume", "network interface", "security group")
 
 
@@ -77,7 +78,7 @@ class Leftovers:
                 self.belongings.api_of(entry["service"]).call(method, **request)
             except EksError as error:
                 code = error.code or ""
-                if code in ("DependencyViolation", "ResourceInUse", "VolumeInUse"):
+                if code in HELD:
                     why["message"] = error.message
                     return None
                 if not code.endswith("NotFound"):

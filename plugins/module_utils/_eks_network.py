@@ -312,7 +312,7 @@ class Network:
         else:
             self.tag("the NAT gateway", gateway["NatGatewayId"], gateway, tags)
             address = (gateway.get("NatGatewayAddresses") or [{}])[0]
-        if not self.check:
+        if not self.check and self.waiting.enabled:
             gateway = self.wait_nat(gateway["NatGatewayId"])
         elif gateway.get("State") == "pending":
             self.note("Wait for the NAT gateway", "describe_nat_gateways")

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.monitml.stack.plugins.module_utils import _eks_network_parts as parts
 from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
 from ansible_collections.monitml.stack.plugins.module_utils._eks_network import Network
+
+
+STILL_HELD = ("DependencyViolation", "InvalidIPAddress.InUse")
+PATIENCE_SECONDS = 900
+"""How long interfaces of a deleted cluster may take to let go of their subnets."""
 
 
 class NetworkRemoval(Network):
@@ -43,7 +49,7 @@ class NetworkRemoval(Network):
             try:
                 self.api.call(method, **request)
             except EksError as error:
-                if error.code == "DependencyViolation":
+                if error.code in STILL_HELD:
                     seen["why"] = error.message
                     return None
                 if not (error.code or "").endswith(".NotFound"):
@@ -53,7 +59,9 @@ class NetworkRemoval(Network):
         seen: dict[str, str] = {}
         self.note(title, method)
         if not self.check:
-            self.waiting.until(ask, lambda: f"{seen['why']} Look for what is not this stack's.")
+            patience = min(PATIENCE_SECONDS, self.waiting.timeout_seconds)
+            waiting = replace(self.waiting, timeout_seconds=patience)
+            waiting.until(ask, lambda: f"{seen['why']} Look for what is not this stack's.")
 
     def remove_nat(self, vpc_id: str) -> None:
         for gateway in self.nat_gateways(vpc_id, "pending", "available"):
