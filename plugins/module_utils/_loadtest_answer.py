@@ -34,7 +34,7 @@ class Outcome:
 
 
 _SINGLE = re.compile(
-    rb'"(?:ndarray|values|data)":\[+(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\]'
+    rb'"(?:ndarray|values|data)": ?\[+(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\]'
 )
 
 

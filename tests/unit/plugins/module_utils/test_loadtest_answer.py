@@ -7,7 +7,10 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import read_outcome
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import (
+    read_outcome,
+    split_number,
+)
 
 
 def outcome(document, protocol="seldon", headers=None):
@@ -93,6 +96,36 @@ def test_feedback_needs_no_data_and_raw_nothing():
 
 def test_compressed_answers_are_not_guessed_at():
     assert "compressed" in outcome(b"\x1f\x8b", headers={"content-encoding": "gzip"})[3]
+
+
+def test_a_number_is_told_from_the_rest():
+    assert split_number(b'{"data":{"ndarray":[484713.5]},"meta":{}}') == (
+        b'{"data":{"ndarray":[\0]},"meta":{}}',
+        484713.5,
+    )
+    assert split_number(b'{"tensor": {"values": [[-1e3]]}}')[1] == -1000.0
+    for body in (
+        b"",
+        b'{"ndarray":[1,2]}',
+        b'{"ndarray":[01]}',
+        b'{"ndarray":["1"]}',
+        b'{"ndarray":[1e999]}',
+    ):
+        assert split_number(body) is None
+
+
+def test_the_same_rest_means_the_same_place():
+    first, second = b'{"ndarray":[5],"values":[]}', b'{"ndarray":[],"values":[5]}'
+    assert split_number(first)[0] != split_number(second)[0]
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**20), 10**20), st.booleans()
+)
+def test_a_number_taken_out_is_the_one_that_is_read(number, tight):
+    document = {"data": {"names": [], "ndarray": [number]}, "meta": PATH}
+    body = json.dumps(document, separators=(",", ":") if tight else None).encode()
+    assert split_number(body)[1] == read_outcome("seldon", {}, body).values[0]
 
 
 json_values = st.recursive(

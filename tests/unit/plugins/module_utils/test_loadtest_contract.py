@@ -33,6 +33,8 @@ def test_names_and_values_follow_the_features():
         assert isinstance(grade, int) and 1 <= grade <= 13
         assert 47.1 <= lat <= 47.8 and round(lat, 3) == lat
         assert waterfront in (0, 1) and city in ("a", "b")
+    grades, lats = zip(*(row[:2] for row in rows(parsed)))
+    assert set(grades) == set(range(1, 14)) and min(lats) < 47.15 and max(lats) > 47.75
 
 
 def test_every_category_is_drawn():
