@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-import conftest  # noqa: E402,F401  (makes the checkout importable)
+importlib.import_module("conftest")  # makes the checkout importable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (

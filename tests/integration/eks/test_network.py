@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import REGION, STACK, ModuleFailed
+from fake_client import REGION, STACK, ModuleFailed
 
 NETWORK = {
     "stack": STACK,
@@ -141,7 +141,11 @@ def test_the_network_goes_in_the_order_that_aws_allows(empty, network, made):
     assert empty.writes() == []
     network(state="absent")
     writes = empty.writes()
-    first, last = writes.index, lambda name: len(writes) - 1 - writes[::-1].index(name)
+    first = writes.index
+
+    def last(name):
+        return len(writes) - 1 - writes[::-1].index(name)
+
     assert first("DeleteNatGateway") < first("ReleaseAddress") < first("DetachInternetGateway")
     assert last("DisassociateRouteTable") < last("DeleteRouteTable") < first("DeleteSubnet")
     assert last("DeleteSubnet") < first("DeleteVpc")

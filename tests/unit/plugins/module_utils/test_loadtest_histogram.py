@@ -39,7 +39,7 @@ def test_percentiles_are_within_half_a_bucket(numbers, bits):
 def test_a_bucket_holds_its_value_and_is_narrow(value):
     histogram = Histogram()
     histogram.add([value])
-    (number,) = histogram.counts
+    (number,) = list(histogram.counts)
     low, width = bounds(number)
     assert low <= value < low + width and width <= max(1, value / 1024)
 
