@@ -68,14 +68,17 @@ def find_model(model: str, models_path: list[str]) -> Path:
     )
 
 
+def file_names(folder: Path) -> list[str]:
+    """The files that make up a model, by their path within its folder."""
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [
+        str(name) for name in names if not IGNORED.intersection(name.parts) and name.suffix != ".pyc"
+    ]
+
+
 def read_files(folder: Path) -> dict[str, bytes]:
     """The files of a model by their path within its folder."""
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_file() and not IGNORED.intersection(name.parts) and path.suffix != ".pyc":
-            files[str(name)] = path.read_bytes()
-    return files
+    return {name: (folder / name).read_bytes() for name in file_names(folder)}
 
 
 def read_contract(model: str, files: dict[str, bytes]) -> dict:

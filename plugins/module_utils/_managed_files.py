@@ -4,8 +4,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import shutil
+import stat
 import tempfile
+
+_CHUNK = 1 << 16
 
 
 def read(path):
@@ -19,17 +25,60 @@ def read(path):
 
 def write(path, text, mode, gid):
     """Puts text in place of a file. The group, -1 for the caller's, can be given the right to read."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
+    put(path, io.BytesIO(text.encode("utf-8", "surrogateescape")), mode, -1, gid)
+
+
+def put(path, stream, mode, uid, gid, accept=None):
+    """Puts the bytes of a stream in place of a file; -1 for uid and gid stands for the caller's.
+
+    accept is called with the path of the new file, which has the old one's suffix, and raises
+    where the old one is to stay.
+    """
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=".", suffix=os.path.splitext(path)[1], dir=os.path.dirname(path)
+    )
     try:
-        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as handle:
-            handle.write(text)
+        with open(descriptor, "wb") as handle:
+            shutil.copyfileobj(stream, handle)
             handle.flush()
-            os.fchown(descriptor, -1, gid)
+            os.fchown(descriptor, uid, gid)
             os.fchmod(descriptor, mode)
+        if accept:
+            accept(temporary)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def holds(path, stream):
+    """Whether a file is there, is no link and holds the bytes of a stream, which is then at its end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return False
+        raise
+    with open(descriptor, "rb") as handle:
+        while True:
+            ours, theirs = handle.read(_CHUNK), stream.read(_CHUNK)
+            if ours != theirs:
+                return False
+            if not ours:
+                return True
+
+
+def stands(path, mode, uid, gid):
+    """Whether what is at a path has this mode and owner; -1 stands for any."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return (
+        stat.S_IMODE(found.st_mode) == mode
+        and uid in (-1, found.st_uid)
+        and gid in (-1, found.st_gid)
+    )
 
 
 def make_directory(path, mode, uid, gid, own=False):
