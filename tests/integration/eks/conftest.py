@@ -10,81 +10,20 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-boto3 = pytest.importorskip("boto3")
 pytest.importorskip("moto")
+from fake_client import REGION, FakeAws, ModuleFailed  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
 
 # Every module makes its own clients; reading the services' models once is half the run's time.
 loaders = importlib.import_module("botocore.loaders")
 loaders.JSONFileLoader.load_file = functools.lru_cache(loaders.JSONFileLoader.load_file)
 loaders.JSONFileLoader.__hash__ = lambda self: 0
 loaders.JSONFileLoader.__eq__ = lambda self, other: True
-
-HERE = Path(__file__).resolve().parent
-REGION = "us-east-2"
-ACCOUNT = "123456789012"
-STACK = "training-eks"
-ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role"
-SERVICES = ("ec2", "eks", "iam", "elb", "elbv2", "logs", "autoscaling")
-
-
-class FakeAws:
-    """The server, and clients that do not go through our code."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.made: dict = {}
-        self.subnets: list[str] = []
-
-    def client(self, service: str, region: str = REGION):
-        key = (service, region)
-        if key not in self.made:
-            self.made[key] = boto3.client(
-                service,
-                region_name=region,
-                endpoint_url=self.url,
-                aws_access_key_id="testing",
-                aws_secret_access_key="testing",
-            )
-        return self.made[key]
-
-    def ask(self, verb: str, payload: dict | None = None):
-        data = None if payload is None else json.dumps(payload).encode()
-        with urllib.request.urlopen(f"{self.url}/_fake/{verb}", data=data, timeout=30) as answer:
-            return json.load(answer)
-
-    def forget(self) -> None:
-        """Calls, faults and scripts are gone; what was made stays."""
-        self.ask("reset", {})
-
-    def empty(self) -> None:
-        """An account without anything but what AWS gives everybody."""
-        self.ask("reset", {"state": "all"})
-        self.subnets = []
-
-    def without_clusters(self) -> None:
-        """The account as it was, but for clusters and launch templates."""
-        self.ask("reset", {"state": "eks"})
-
-    def calls(self) -> list[dict]:
-        return self.ask("calls")
-
-    def writes(self) -> list[str]:
-        """Names of the writing calls since the last reset, in order."""
-        return [call["action"] for call in self.calls() if call["write"]]
-
-    def fault(self, **fault) -> None:
-        self.ask("fault", fault)
-
-    def script(self, **scripts) -> None:
-        self.ask("script", {key.replace("__", "/"): value for key, value in scripts.items()})
-
-    def stop_after(self, writes: int) -> None:
-        self.ask("stop", {"after_writes": writes})
 
 
 @pytest.fixture(scope="session")
@@ -137,14 +76,6 @@ def subnets(server):
         ]
         server.forget()
     return server.subnets
-
-
-class ModuleFailed(Exception):
-    """A module's fail_json; result holds all of it."""
-
-    def __init__(self, result: dict) -> None:
-        super().__init__(result.get("msg"))
-        self.result = result
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ Every drift is made with boto3, and the test asserts the exact writing calls tha
 from __future__ import annotations
 
 import pytest
-from conftest import ACCOUNT, REGION, ROLE_ARN, ModuleFailed
+from fake_client import ACCOUNT, REGION, ROLE_ARN, ModuleFailed
 
 NO_ROOM = {"code": "Ec2SubnetInvalidConfiguration", "message": "No addresses are left"}
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ACCOUNT, REGION, ROLE_ARN, SERVICES, STACK
+from fake_client import ACCOUNT, REGION, ROLE_ARN, SERVICES, STACK
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

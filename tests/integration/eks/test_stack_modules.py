@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REGION, ROLE_ARN, STACK, ModuleFailed
+from fake_client import REGION, ROLE_ARN, STACK, ModuleFailed
 
 AWS_CLI = Path(sys.executable).parent / "aws"
 ROLE = Path(__file__).resolve().parents[3] / "roles/eks"
