@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import socket
 import socketserver
 import struct
@@ -208,6 +209,18 @@ class Handler(socketserver.BaseRequestHandler):
             self.send(bytes([byte]))
             time.sleep(0.05)
         return True
+
+    def fuzz(self, number):
+        """Whole answers, broken ones and noise, in pieces, with or without an end."""
+        rng = random.Random(number)
+        data = bytearray(answer(seldon(float(number)), headers=("Connection: keep-alive",)))
+        for _each in range(rng.choice([0, 0, 1, 3])):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        data = bytes(data[: rng.choice([len(data), len(data), rng.randrange(len(data))])])
+        at = rng.randrange(len(data) + 1)
+        self.send(data[:at])
+        self.send(data[at:])
+        return rng.random() < 0.5
 
     def slow(self, number):
         time.sleep(0.02)

@@ -146,6 +146,19 @@ def test_an_answer_that_does_not_come_times_out(stub, path):
     assert result["latency_ms"]["min"] >= 300
 
 
+@pytest.mark.parametrize("mode", [{"count": 400}, {"rate": 400, "duration": 1, "count": None}])
+def test_every_request_ends_as_an_answer_or_a_named_error(stub, mode):
+    result = run(stub.url("/fuzz"), connections=20, timeout=0.2, thresholds=[], **mode)
+    errors = result["errors"]
+    assert result["answers"] + errors["total"] + result["generator"]["missed"] == 400
+    assert errors["total"] == sum(errors["by_kind"].values()) > 50 and result["answers"] > 50
+    assert {"timeout", "closed", "malformed"} <= set(errors["by_kind"])
+    assert set(errors["by_kind"]) <= {
+        "timeout", "closed", "malformed", "bad_answer", "reset", "too_large",
+        "http_3xx", "http_4xx", "http_5xx",
+    }  # fmt: skip
+
+
 def test_a_late_request_counts_from_when_it_was_due(stub):
     # One connection, 20 ms an answer, 100 requests/s: each waits longer than the one before.
     result = run(stub.url("/slow"), rate=100, duration=0.5, count=None, connections=1, timeout=5)

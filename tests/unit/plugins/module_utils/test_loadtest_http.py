@@ -99,6 +99,7 @@ def test_pieces_make_no_difference(answer, cuts):
         (b"HTTP/2 200\r\n\r\n", "malformed"),
         (b"HTTP/1.1 2x0 OK\r\n\r\n", "malformed"),
         (b"HTTP/1.1 099 OK\r\n\r\n", "malformed"),
+        (b"HTTP/1.1 600 OK\r\n\r\n", "malformed"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", "malformed"),
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "malformed"),
         (b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "malformed"),
