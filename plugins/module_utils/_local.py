@@ -67,7 +67,9 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
         "PREDICTOR_ID": predictor["name"],
         "PREDICTOR_LABELS": json.dumps({"version": predictor["version"]}),
         "SELDON_DEPLOYMENT_ID": deployment["name"],
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Environments come without compiled files, and the service may write nothing beside them.
+        # Kept elsewhere, they halve the processor time of every start but the first.
+        "PYTHONPYCACHEPREFIX": f"{home}/var/pycache",
         # One core's worth of threads per worker: numeric libraries otherwise start one per core
         # in each process, which costs memory and slows small predictions.
         "OMP_NUM_THREADS": "1",
