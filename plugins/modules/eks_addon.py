@@ -52,7 +52,7 @@ options:
     default: false
   replace_failed:
     description:
-      - Whether a add-on that AWS could not make or not delete is deleted and made again.
+      - Whether an add-on that AWS could not make or not delete is deleted and made again.
       - Without it the module fails with the reason that AWS gives.
     type: bool
     default: false

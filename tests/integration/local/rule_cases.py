@@ -136,21 +136,22 @@ def run(tmp_path, series: dict, expected: dict[int, set[str]], deployment=None, 
                 "exp_samples": [{"labels": t, "value": 1} for t in texts],
             }
         )
+    promtool(tmp_path, series, promql_expr_test=tests)
+
+
+def promtool(tmp_path, series: dict[str, str], **tests: list[dict]):
+    """Holds the tests, by promtool's names for their kinds, over the rules.yml that is there."""
     case = {
-        "rule_files": ["rules.yml"],
+        "rule_files": [path.name for path in tmp_path.glob("rules.yml")],
         "evaluation_interval": "1s",
         "tests": [
             {
                 "interval": "1s",
                 "input_series": [{"series": name, "values": text} for name, text in series.items()],
-                "promql_expr_test": tests,
+                **tests,
             }
         ],
     }
-    promtool(tmp_path, case)
-
-
-def promtool(tmp_path, case: dict):
     (tmp_path / "case.yml").write_text(yaml.safe_dump(case, width=10000))
     command = ["promtool", "test", "rules", "case.yml"]
     result = subprocess.run(

@@ -93,24 +93,9 @@ def test_the_message_has_value_limit_and_samples(tmp_path):
         "samples": "30",
         "link": "/user/?namespace=seldon&deployment=housing&predictor=bad",
     }
-    case = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "1s",
-        "tests": [
-            {
-                "interval": "1s",
-                "input_series": [{"series": name, "values": text} for name, text in series.items()],
-                "alert_rule_test": [
-                    {
-                        "eval_time": "60s",
-                        "alertname": "Priced",
-                        "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}],
-                    }
-                ],
-            }
-        ],
-    }
-    promtool(tmp_path, case)
+    fired = {"exp_labels": labels, "exp_annotations": annotations}
+    tests = [{"eval_time": "60s", "alertname": "Priced", "exp_alerts": [fired]}]
+    promtool(tmp_path, series, alert_rule_test=tests)
 
 
 def test_not_a_number_is_no_verdict(tmp_path):
@@ -325,17 +310,7 @@ def test_a_changed_split_is_not_judged_by_the_requests_before_it(tmp_path):
         }
         for at, found in ((90, both), (102, {}), (130, {}), (145, both))
     ]
-    case = {
-        "evaluation_interval": "1s",
-        "tests": [
-            {
-                "interval": "1s",
-                "input_series": [{"series": name, "values": text} for name, text in series.items()],
-                "promql_expr_test": tests,
-            }
-        ],
-    }
-    promtool(tmp_path, case)
+    promtool(tmp_path, series, promql_expr_test=tests)
 
 
 def test_shadows_are_no_part_of_the_split(tmp_path):
@@ -407,7 +382,4 @@ def test_prometheus_writes_figures_as_we_do(tmp_path):
     (tmp_path / "rules.yml").write_text(
         json.dumps({"groups": [{"name": "figures", "rules": rules}]})
     )
-    promtool(
-        tmp_path,
-        {"rule_files": ["rules.yml"], "tests": [{"interval": "1m", "alert_rule_test": tests}]},
-    )
+    promtool(tmp_path, {}, alert_rule_test=tests)

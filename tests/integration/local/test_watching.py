@@ -33,6 +33,14 @@ FLAGS = [
     "--disable-sync",
 ]
 WINDOW_SECONDS = 30
+# What a reader has chosen on the board.
+CHOSEN = {
+    "namespace": "seldon",
+    "deployment": "housing",
+    "predictor": ".+",
+    "window": "30s",
+    "range": "300s",
+}
 
 
 @pytest.fixture(scope="module")
@@ -167,13 +175,6 @@ def test_no_rule_fails(stack):
 
 def test_every_panel_of_the_board_has_data(stack):
     board = json.loads((stack.directory / "board/board.json").read_text())
-    values = {
-        "namespace": "seldon",
-        "deployment": "housing",
-        "predictor": ".+",
-        "window": "30s",
-        "range": "300s",
-    }
     queries = {
         f"{panel['id']} {entry['name']}": entry["query"]
         for panel in board["panels"]
@@ -189,7 +190,7 @@ def test_every_panel_of_the_board_has_data(stack):
         lambda: stack.values("sum(increase(monitml_prediction_count[30s])) > 200"), "traffic"
     )
     for name, query in queries.items():
-        filled = re.sub(r"\$(\w+)", lambda match: values[match[1]], query)
+        filled = re.sub(r"\$(\w+)", lambda match: CHOSEN[match[1]], query)
         assert [
             value for value in stack.values(filled) if not math.isnan(value)
         ], f"{name} has no data: {filled}"
@@ -213,17 +214,10 @@ def test_every_panel_of_grafana_has_data(stack):
 
 def test_measured_figures_are_right(stack):
     board = json.loads((stack.directory / "board/board.json").read_text())
-    values = {
-        "namespace": "seldon",
-        "deployment": "housing",
-        "predictor": ".+",
-        "window": "30s",
-        "range": "300s",
-    }
 
     def shown(panel, series=0):
         query = next(p for p in board["panels"] if p["id"] == panel)["series"][series]["query"]
-        filled = re.sub(r"\$(\w+)", lambda match: values[match[1]], query)
+        filled = re.sub(r"\$(\w+)", lambda match: CHOSEN[match[1]], query)
         return {s["metric"]["predictor_name"]: float(s["value"][1]) for s in stack.query(filled)}
 
     assert shown("prediction_mean")["bad"] == pytest.approx(100)
