@@ -9,8 +9,12 @@ copy=$work/ansible_collections/monitml/stack
 packages=$(python3 -c 'import ansible_collections, os; print(os.path.dirname(list(ansible_collections.__path__)[0]))' 2>/dev/null ||
     python3 -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 
+mkdir -p "$work/home/.ansible/test/cache"
+# One run at a time: a second one would take away the copy that the first works on.
+exec 9>"$work/lock"
+flock 9
 rm -rf "$work/ansible_collections"
-mkdir -p "$copy" "$work/home/.ansible/test/cache"
+mkdir -p "$copy"
 git -C "$root" ls-files -z --cached --others --exclude-standard -- ':!.collections' |
     while IFS= read -r -d '' file; do
         test -f "$root/$file" && printf '%s\0' "$file"
