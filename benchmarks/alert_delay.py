@@ -37,8 +37,8 @@ from measured_stack import (
     get,
     measured,
     move_traffic,
-    percentile,
 )
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import rank
 
 RATE = 60
 MONITOR = "PredictionMeanTooLow"
@@ -206,11 +206,12 @@ def measure(options, directory: Path) -> list[dict]:
 
 
 def summary(values: list[float]) -> dict:
+    ordered = sorted(values)
     return {
-        "n": len(values),
-        "p50": percentile(values, 0.5),
-        "p95": percentile(values, 0.95),
-        "max": max(values),
+        "n": len(ordered),
+        "p50": rank(ordered, 0.5),
+        "p95": rank(ordered, 0.95),
+        "max": ordered[-1],
     }
 
 

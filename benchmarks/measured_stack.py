@@ -223,12 +223,6 @@ def kind(command: str) -> str:
     return next((name for name, part in KINDS.items() if part in command), command)
 
 
-def percentile(values, ratio: float) -> float:
-    """The smallest value that this share of the values does not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-int(len(ordered) * ratio * 1000) // 1000) - 1)]
-
-
 @contextlib.contextmanager
 def measured(name: str, add_arguments=None, deploy: bool = True):
     """The frame of a benchmark: (options, result) on a stack that is up; then prints and writes.
