@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -143,7 +144,7 @@ def run(command, core=CLIENT_CORE, timeout=120, **options):
 
 def rank(ordered, ratio):
     """The order statistic, by the rule that load_test uses too."""
-    return ordered[max(1, -int(-(ratio * len(ordered)) // 1)) - 1]
+    return ordered[max(1, math.ceil(ratio * len(ordered) - 1e-9)) - 1]
 
 
 def save(name, document):

@@ -3,8 +3,8 @@
  *
  * A server that knows how long its answers took.
  *
- * Every request's time runs from the kernel's stamp of its arrival to the clock just before the
- * answer is sent. Answers take a lognormal time (median and sigma given), and on request the whole
+ * Every request's time runs from the kernel's stamp of its arrival to the kernel's stamp of its
+ * answer, as a clock read in this program would be off whenever it loses the processor. Answers take a lognormal time (median and sigma given), and on request the whole
  * server stands still for a while every so often. The times are written when it ends (SIGTERM),
  * one per line: arrival in ns since 1970, then the duration in ns.
  *
@@ -48,6 +48,23 @@ static int64_t now(void) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int64_t stamp_in(struct msghdr *message) {
+    for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m))
+        if (m->cmsg_level == SOL_SOCKET && m->cmsg_type == SCM_TIMESTAMPING) {
+            struct timespec *stamp = (void *)CMSG_DATA(m);
+            return stamp->tv_sec * 1000000000LL + stamp->tv_nsec;
+        }
+    return 0;
+}
+
+/* When the answer just sent went out; 0 where the kernel does not tell. */
+static int64_t went(int fd) {
+    char control[512], byte;
+    struct iovec part = {&byte, 0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    return recvmsg(fd, &message, MSG_ERRQUEUE) < 0 ? 0 : stamp_in(&message);
 }
 
 static void push(int64_t due, int fd) {
@@ -95,7 +112,8 @@ int main(int argc, char **argv) {
     int64_t stall = atoll(argv[5]) * 1000000LL, every = atoll(argv[6]) * 1000000LL;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1, stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+    int on = 1, stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY
+                         | SOF_TIMESTAMPING_SOFTWARE;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), poller = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[256];
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -121,9 +139,10 @@ int main(int argc, char **argv) {
         while (waiting && heap[0].due <= t) {
             int fd = pop();
             struct connection *c = &connections[fd];
-            t = now();
-            if (logged_count < MAX_LOG) { logged[logged_count].came = c->came; logged[logged_count++].took = t - c->came; }
+            int64_t came = c->came, left = now(), stamp;
             if (send(fd, answer, answer_length, 0) < 0) continue;
+            if ((stamp = went(fd)) >= left) left = stamp;
+            if (logged_count < MAX_LOG) { logged[logged_count].came = came; logged[logged_count++].took = left - came; }
         }
         struct timespec limit = {0, 100000000};
         int64_t gap = (waiting ? heap[0].due : t + 100000000) - now();
@@ -149,11 +168,8 @@ int main(int argc, char **argv) {
             if (got <= 0) { if (got == 0 || errno != EAGAIN) close(fd); continue; }
             c->used += got;
             c->came = now();
-            for (struct cmsghdr *m = CMSG_FIRSTHDR(&message); m; m = CMSG_NXTHDR(&message, m))
-                if (m->cmsg_type == SCM_TIMESTAMPING) {
-                    struct timespec *stamp = (void *)CMSG_DATA(m);
-                    c->came = stamp->tv_sec * 1000000000LL + stamp->tv_nsec;
-                }
+            int64_t stamp = stamp_in(&message);
+            if (stamp) c->came = stamp;
             if (take(c)) push(c->came + (int64_t)(median * exp(sigma * gauss())), fd);
         }
     }
