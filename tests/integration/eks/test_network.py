@@ -164,6 +164,16 @@ def test_nothing_that_is_not_ours_is_taken_away(empty, network, made):
     assert {other, subnet, address} <= set(left)
 
 
+def test_a_subnet_in_our_vpc_that_is_not_ours_is_neither_used_nor_deleted(empty, network, made):
+    ec2 = empty.client("ec2")
+    other = ec2.create_subnet(VpcId=made["vpc_id"], CidrBlock="10.0.9.0/24")["Subnet"]["SubnetId"]
+    cidrs = ["10.0.1.0/24", "10.0.2.0/24", "10.0.9.0/24"]
+    with pytest.raises(ModuleFailed, match=f"{other}.*does not carry the tag"):
+        network(private_subnets=cidrs)
+    network(state="absent")
+    assert other in [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
+
+
 def untag(ec2, made):
     ec2.delete_tags(Resources=[made["public_subnet_ids"][0]], Tags=[{"Key": "kubernetes.io/role/elb"}])
 
