@@ -170,7 +170,8 @@ def test_a_subnet_in_our_vpc_that_is_not_ours_is_neither_used_nor_deleted(empty,
     cidrs = ["10.0.1.0/24", "10.0.2.0/24", "10.0.9.0/24"]
     with pytest.raises(ModuleFailed, match=f"{other}.*does not carry the tag"):
         network(private_subnets=cidrs)
-    network(state="absent")
+    with pytest.raises(ModuleFailed, match="Look for what is not this stack's"):
+        network(state="absent", wait_timeout_seconds=0)
     assert other in [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
 
 
