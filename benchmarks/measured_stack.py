@@ -81,6 +81,8 @@ def playbook(name: str, *arguments: str) -> Run:
         "PROFILE_TASKS_TASK_OUTPUT_LIMIT": "all",
         "ANSIBLE_NOCOLOR": "1",
     }
+    # Compiled files stay, as they do for anybody who does not forbid it.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start, cpu = time.monotonic(), _cpu_of_children()
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
