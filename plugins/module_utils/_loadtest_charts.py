@@ -227,12 +227,13 @@ def distribution(series, title_x, bins=40):
     if not values:
         return '<p class="none">The answers held no numbers.</p>'
     axis_x = linear(min(values), max(values), _LEFT, WIDTH - _RIGHT)
-    width = (axis_x.high - axis_x.low) / bins
+    # Divided before they are subtracted: the largest floats' distance is none.
+    width = axis_x.high / bins - axis_x.low / bins
     shares = []
     for _name, sample in series:
         counts = [0] * bins
         for value in sample:
-            counts[min(bins - 1, max(0, int((value - axis_x.low) / width)))] += 1
+            counts[int(min(bins - 1, max(0, value / width - axis_x.low / width)))] += 1
         shares.append([100.0 * count / len(sample) if sample else 0.0 for count in counts])
     axis_y = linear(0.0, max(max(share) for share in shares), HEIGHT - _BOTTOM, _TOP)
     parts = []
