@@ -8,25 +8,26 @@ import importlib
 import json
 import resource
 import sys
+import types
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-importlib.import_module("conftest")  # makes the checkout importable
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
+# The engine needs nothing of Ansible, whose start would count as ours.
+package = types.ModuleType("ansible_collections")
+package.__path__ = [str(Path(__file__).resolve().parents[2] / ".collections/ansible_collections")]
+sys.modules["ansible_collections"] = package
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
+# pylint: disable=wrong-import-position
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (  # noqa: E402
     ARGUMENT_SPEC,
-)  # noqa: E402
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import (
+)
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import (  # noqa: E402
     load_test,
-)  # noqa: E402
+)
 
 
 def main():
-    options = (
-        ArgumentSpecValidator(ARGUMENT_SPEC).validate(json.loads(sys.argv[1])).validated_parameters
-    )
-    result = load_test(options)
+    options = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+    result = load_test({**options, **json.loads(sys.argv[1])})
     result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(result))
 

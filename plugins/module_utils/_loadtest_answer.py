@@ -53,6 +53,14 @@ def split_number(body):
     return body[: match.start(1)] + b"\0" + body[match.end(1) :], value
 
 
+def is_only_number(rest, value, outcome):
+    """Whether what split_number() took out of a body is all that the body predicts.
+
+    A list that a second one of the same name overrides is not: JSON takes the last.
+    """
+    return outcome.values == (value,) and _SINGLE.search(rest) is None
+
+
 def read_outcome(protocol, headers, body):
     """Returns the Outcome of a 2xx answer; never raises, whatever ``body`` (bytes) holds.
 

@@ -18,6 +18,7 @@ import time
 from collections import deque
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import (
+    is_only_number,
     read_outcome,
     split_number,
 )
@@ -306,7 +307,7 @@ class Engine(Connections):
         meaning = None, outcome.problem
         if 200 <= head.status < 300 and outcome.problem is None:
             meaning = self.record.slot(outcome.predictor, outcome.version), outcome.values
-            if found and outcome.values == (found[1],) and len(head.templates) < _MAX_BODIES:
+            if found and len(head.templates) < _MAX_BODIES and is_only_number(*found, outcome):
                 head.templates[found[0]] = meaning[0]
         if len(head.bodies) < _MAX_BODIES:
             head.bodies[body] = meaning

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import (
+    is_only_number,
     read_outcome,
     split_number,
 )
@@ -112,6 +113,18 @@ def test_a_number_is_told_from_the_rest():
         b'{"ndarray":[1e999]}',
     ):
         assert split_number(body) is None
+
+
+@pytest.mark.parametrize(
+    "body, only",
+    [
+        (b'{"data":{"ndarray":[5]}}', True),
+        (b'{"data":{"ndarray":[5],"ndarray":[5]}}', False),
+        (b'{"data":{"ndarray":[5]},"data":{"ndarray":[5,6]}}', False),
+    ],
+)
+def test_only_a_number_without_rivals_is_taken_out(body, only):
+    assert is_only_number(*split_number(body), read_outcome("seldon", {}, body)) is only
 
 
 def test_the_same_rest_means_the_same_place():
