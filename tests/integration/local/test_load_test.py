@@ -96,8 +96,9 @@ def test_every_framing_is_read(stub, path, mode):
 
 
 def test_a_connection_that_the_server_closed_is_not_used_again(stub):
-    result = run(stub.url("/silentclose"), rate=50, duration=0.4, count=None)
-    assert result["answers"] == 20 and result["generator"]["connects"] == 20
+    # Slowly: a close that is still under way when the next request leaves cannot be seen by anyone.
+    result = run(stub.url("/silentclose"), rate=5, duration=1.2, count=None)
+    assert result["answers"] == 6 and result["generator"]["connects"] == 6, result
 
 
 def test_a_server_that_breaks_its_promise_is_named(stub):

@@ -66,7 +66,8 @@ def playbook(tmp_path, *arguments, terminal=False):
 
 
 def test_the_action_plugin_runs_on_the_controller(stub, tmp_path):
-    process = playbook(tmp_path, "-c", "local", "-e", "n=80 rate=40 url=" + stub.url(), "-v")
+    # Closed loop: on a busy machine a run at a rate may rightly call its generator late.
+    process = playbook(tmp_path, "-c", "local", "-e", "n=80 url=" + stub.url(), "-v")
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
     assert "answers: 80" in output and "changed=0" in output
@@ -83,7 +84,9 @@ def test_progress_is_shown_in_a_terminal(stub, tmp_path):
 
 @pytest.mark.parametrize("arguments", [["-e", "ansible_become=true"], ["-e", "seconds=30"]])
 def test_the_module_runs_elsewhere(stub, tmp_path, arguments):
-    process = playbook(tmp_path, "-c", "local", "-e", "n=20 url=" + stub.url(), "-v", *arguments)
+    # Ansible looks for a job's result below HOME, and writes it below the user's home.
+    given = "n=20 ansible_async_dir=%s url=%s" % (tmp_path, stub.url())
+    process = playbook(tmp_path, "-c", "local", "-e", given, "-v", *arguments)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
     assert "answers: 20" in output
