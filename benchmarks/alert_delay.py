@@ -7,8 +7,9 @@
 Real models behind the real gateway take 60 requests a second throughout. A run gives the bad
 model its 25 % by the role's own rename, notes the first $100 that a client receives, waits for the
 message in the inbox, takes the weights back to 100/0 and waits for the message that says so. The
-next run begins, at a random moment, when nothing of the last one is left in the window, nor in
-Alertmanager: an alert that fires again within half a minute would wait up to a second more.
+next run begins, at a random moment, when nothing of the last one is left in the window. Alertmanager
+still remembers the alert then: each is told with the next interval of its group, later than a first
+one is.
 
 Beside the stack's own Prometheus and Alertmanager, pairs with copies of its configuration watch
 the same models in the same runs: three with other phases of scraping and evaluating, which
@@ -25,7 +26,6 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import yaml
@@ -138,17 +138,6 @@ def calm(ports: list[int]) -> bool:
     return not any(get(f"http://{HOST}:{port}{path}")["data"]["result"] for port in ports)
 
 
-def forget_groups(port: int):
-    """Has an Alertmanager read its configuration again, and with that drop its emptied groups.
-
-    It keeps them for up to 30 s, in which an alert that fires again is told with the group's next
-    interval and not at once.
-    """
-    reload = urllib.request.Request(f"http://{HOST}:{port}/-/reload", method="POST")
-    with urllib.request.urlopen(reload, timeout=10):
-        pass
-
-
 class Bad:
     """The moments at which clients were answered by the bad model."""
 
@@ -207,9 +196,7 @@ def measure(options, directory: Path) -> list[dict]:
             await_true(
                 lambda ports=ports: time.monotonic() > ready and calm(ports), "a calm window", 120
             )
-            for port in (PORTS["alertmanager"], *(watcher.alertmanager for watcher in phases)):
-                forget_groups(port)
-            time.sleep(random.uniform(0.5, 2))
+            time.sleep(random.uniform(0, 2))
             long = run < options.original_runs
             runs.append(one_run(bad, expected, ORIGINAL_SECONDS if long else MESSAGE_SECONDS))
             print(".", end="", flush=True)
