@@ -17,9 +17,10 @@ import bench
 import peers
 
 RECORD = """
-import json, random, resource, sys, time
-sys.path.insert(0, %r)
-import conftest
+import json, random, resource, sys, time, types
+package = types.ModuleType("ansible_collections")
+package.__path__ = [%r]
+sys.modules["ansible_collections"] = package
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_record import Record
 record, count, rng = Record(0), %d, random.Random(1)
@@ -38,7 +39,7 @@ for chunk in range(count // 2000):
 cpu = time.process_time() - begin
 record.latencies.summary([0.5, 0.999])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"requests": record.latencies.count, "peak_mb": peak, "of_that_python_and_ansible_mb": base,
+print(json.dumps({"requests": record.latencies.count, "peak_mb": peak, "of_that_python_mb": base,
                   "record_us_per_request": 1e6 * cpu / record.sent}))
 """
 
@@ -48,7 +49,10 @@ def main():
     parser.add_argument("--requests", type=int, default=10000000)
     parser.add_argument("--save")
     arguments = parser.parse_args()
-    program = RECORD % (str(bench.HERE.parents[1] / "tests"), arguments.requests)
+    program = RECORD % (
+        str(bench.HERE.parents[1] / ".collections/ansible_collections"),
+        arguments.requests,
+    )
     found = {
         "recorder": json.loads(
             subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout

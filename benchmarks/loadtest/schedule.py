@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How well our schedule is kept: the highest rates on one core, the lag of each send, and Poisson arrivals.
 
-python benchmarks/loadtest/schedule.py [--seconds 4]
+python benchmarks/loadtest/schedule.py [--seconds 4] [--realtime]
 Arrivals are those the server's kernel stamped, compared with an even or exponential spread.
 """
 
@@ -80,9 +80,18 @@ def main():
     parser.add_argument(
         "--rates", type=int, nargs="*", default=[1000, 3000, 6000, 10000, 15000, 20000]
     )
+    parser.add_argument(
+        "--realtime", action="store_true", help="stand in for a quiet machine; needs root"
+    )
     parser.add_argument("--save")
     arguments = parser.parse_args()
-    found = {"seconds": arguments.seconds, "ceiling": [], "poisson": []}
+    bench.REALTIME = arguments.realtime
+    found = {
+        "realtime": arguments.realtime,
+        "seconds": arguments.seconds,
+        "ceiling": [],
+        "poisson": [],
+    }
     with tempfile.TemporaryDirectory() as folder:
         with bench.nginx(folder) as port:
             for rate in arguments.rates:

@@ -109,13 +109,15 @@ def _generator(plan, record, seconds):
     """How well the generator itself kept up."""
     lag = record.lags.summary([0.5, 0.99])
     planned = _planned(plan)
+    # The processor's time is that of the whole run, warm-up and all.
+    share = record.cpu_seconds / (seconds + plan.warm_up) / plan.processes
     report = {
         "planned": planned,
         "missed": record.missed,
         "abandoned": record.abandoned,
         "queued": record.queued,
         "connects": record.connects,
-        "cpu_ratio": round(record.cpu_seconds / seconds / plan.processes, 4),
+        "cpu_ratio": round(share, 4),
         "send_lag_us": {
             "p50": _us(lag["percentiles"][0]),
             "p99": _us(lag["percentiles"][1]),

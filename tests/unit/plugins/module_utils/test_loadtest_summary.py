@@ -150,6 +150,8 @@ def test_a_saturated_generator_is_no_pass():
     hot.cpu_seconds = 3.9
     assert "of its processor" in summarise(plan(), hot)["generator"]["reasons"][0]
     assert summarise(plan(processes=2), hot)["outcome"] == "pass"
+    warm = plan(n=None, duration=4, warm_up=2)
+    assert summarise(warm, hot)["generator"]["cpu_ratio"] == 0.65
 
 
 def test_an_interrupted_run_is_no_pass():
