@@ -140,10 +140,7 @@ class LocalServices:
         """Leaves nothing of the instance but its logs. Returns what the module returns."""
         backend = self._backend
         names = sorted(backend.present())
-        paths = [
-            path for name in names for path in backend.own_files(name)
-        ] + backend.shared_files()
-        paths = [path for path in paths + [self._record_path] if os.path.lexists(path)]
+        paths = self._all_files(names)
         changed = bool(paths) or backend.lingering()
         texts = [
             path
@@ -157,7 +154,8 @@ class LocalServices:
         }
         if changed and not check:
             backend.dismantle(names)
-            for path in paths:
+            # Asked again: what was just starting may have written since.
+            for path in sorted({*paths, *self._all_files(names)}):
                 self._disk.remove(path)
             for directory in (self.instance.services_directory, self.instance.run_directory):
                 self._disk.remove_empty(directory)
@@ -166,6 +164,12 @@ class LocalServices:
         return result
 
     # ------------------------------------------------------------ files
+
+    def _all_files(self, names):
+        """Files of the instance that are there, its logs left out."""
+        paths = [path for name in names for path in self._backend.own_files(name)]
+        paths += self._backend.shared_files() + [self._record_path]
+        return [path for path in paths if os.path.lexists(path)]
 
     def _replace(self, rewritten, files, dropped, account):
         """Brings files up to date; services that go are stopped before theirs do."""

@@ -17,7 +17,9 @@ library only and imports nothing of the collection. It has three verbs:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import pwd
@@ -238,6 +240,26 @@ def supervisord(settings):
     )
 
 
+@contextlib.contextmanager
+def starting_held(directory):
+    """Holds the right to start or end supervisord: the module's and the watchdog's by turns.
+
+    Without it each would start one, or end what the other has just started. The lock is the
+    kernel's, on the directory of the services, so it goes with whoever holds it.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        # Removed: nobody starts anything from there.
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def watch(path):
     """Starts supervisord again whenever it was killed. A deliberate stop ends us first."""
     with open(path, encoding="utf-8") as handle:
@@ -250,16 +272,24 @@ def watch(path):
     # Our output is read by nobody now, and supervisord dies of the first line it cannot write.
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
-    left = stop_all(lambda: started_by(settings["server_url"]), LEFT_BEHIND_SECONDS)
-    note(settings, "supervisord was killed; ended the %d processes it left behind" % len(left))
-    # The settings go when the instance is removed, and with them the reason to try.
-    while os.path.exists(path) and not daemons(settings["configuration"]):
+    while not started_again(path, settings):
+        time.sleep(RESTART_SECONDS)
+
+
+def started_again(path, settings):
+    """Starts a supervisord that was killed. Returns whether there is nothing more to do."""
+    with starting_held(os.path.dirname(path)):
+        # The settings go when the instance is removed, and with them the reason to try. The
+        # processes of a supervisord that somebody else started bear the same mark: they stay.
+        if not os.path.exists(path) or daemons(settings["configuration"]):
+            return True
+        left = stop_all(lambda: started_by(settings["server_url"]), LEFT_BEHIND_SECONDS)
+        note(settings, "supervisord was killed; ended the %d processes it left behind" % len(left))
         code = supervisord(settings)
         note(settings, "started supervisord again, exit code %d" % code)
         if code == 0:
             wake(settings)
-            return
-        time.sleep(RESTART_SECONDS)
+        return code == 0
 
 
 def start(path):

@@ -12,6 +12,7 @@ import glob
 import http.client
 import json
 import os
+import signal
 import socket
 import time
 import xmlrpc.client
@@ -152,7 +153,9 @@ class Supervisor:
         """Files that go when the instance goes."""
         instance = self.instance
         names = [instance.agent, instance.settings, instance.configuration, instance.socket]
-        return names + [instance.run_directory + "/supervisord.pid", self._stamp(units.WATCHDOG)]
+        # One that was killed while it started has left its socket under its first name.
+        names += glob.glob(instance.socket + ".*") + glob.glob(self._stamp("*"))
+        return names + [instance.run_directory + "/supervisord.pid"]
 
     def _stamp(self, name):
         return "%s/%s.started" % (self.instance.run_directory, name)
@@ -223,10 +226,17 @@ class Supervisor:
 
         actions name -> what plan() says; stale names of own_digests() that are not up to date
         """
-        if "supervisord" in stale:
-            self._shut_down()
-        if not self._answers() and self._start():
-            return
+        with agent.starting_held(self.instance.services_directory):
+            if "supervisord" in stale:
+                self._shut_down()
+            try:
+                self._reload(actions, stale)
+            except NotThere:
+                self._start()
+
+    def _reload(self, actions, stale):
+        """Has a supervisord that runs do what changed. Raises NotThere where none does."""
+        self._rpc("getPID")
         touched = [name for name, action in actions.items() if action != "unchanged"]
         if units.WATCHDOG in stale or self.unhealthy():
             touched.append(units.WATCHDOG)
@@ -247,7 +257,8 @@ class Supervisor:
 
     def dismantle(self, names):
         """Ends supervisord and whatever it or an earlier one left, whether it knows the names or not."""
-        self._shut_down()
+        with agent.starting_held(self.instance.services_directory):
+            self._shut_down()
 
     def dismantled(self):
         """After the files are gone: nothing has to be told."""
@@ -315,7 +326,8 @@ class Supervisor:
             self._stop([info["name"] for info in self._rpc("getAllProcessInfo")])
             self._rpc("shutdown")
         except (NotThere, Hangs):
-            pass
+            # Its socket may be gone while it is well: it hears this all the same.
+            agent.signal_all(self._daemons(), signal.SIGTERM)
         deadline = time.monotonic() + _ANSWER_SECONDS
         while self._daemons() and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
@@ -326,16 +338,9 @@ class Supervisor:
         return [pid for pid in agent.daemons(self.instance.configuration) if agent.alive(pid)]
 
     def _start(self):
-        """Starts supervisord, with all its programs, and waits until it answers.
-
-        Returns False where its watchdog did so first, from files that may have been older.
-        """
+        """Starts supervisord, with all its programs, and waits until it answers."""
         instance = self.instance
-        # One that was killed a moment ago may be about to be started by its watchdog.
-        if agent.started_by(instance.server_url) and self._await_answer(2.0):
-            return False
-        self._sweep()
-        agent.stop_all(self._daemons, agent.LEFT_BEHIND_SECONDS)
+        self._shut_down()
         for path in glob.glob(self._stamp("*")):
             _unlink(path)
         code, out, error = self._run(
@@ -346,7 +351,6 @@ class Supervisor:
                 "supervisord did not start (exit code %d): %s"
                 % (code, error.strip() or out.strip() or "see its log")
             )
-        return True
 
     def _await_answer(self, seconds):
         deadline = time.monotonic() + seconds

@@ -172,7 +172,10 @@ def test_supervisord_and_watchdog_killed_together_take_the_services_along(instan
     port = free_port()
     services = [instance.service("a", port)]
     instance.converge(services)
-    for pid in (instance.supervisord(), instance.watchdog()):
+    supervisord, watchdog = instance.supervisord(), instance.watchdog()
+    # Stopped first, so that neither has a moment to start the other.
+    os.kill(supervisord, signal.SIGSTOP)
+    for pid in (watchdog, supervisord):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not instance.processes())
     assert actions(instance.converge(services)) == {"a": "started"}
