@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The container engine, Docker's or Podman's: the only place that talks to its API.
+
+The talking is left to the Docker SDK for Python; here its many errors become one, whose message
+says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+
+from ansible_collections.monitml.stack.plugins.module_utils import _engine_errors as errors
+
+try:
+    import docker
+    import requests.exceptions
+
+    IMPORT_ERROR = None
+except ImportError:
+    docker = None
+    IMPORT_ERROR = traceback.format_exc()
+
+ImageError = errors.ImageError
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+
+
+class Engine:
+    """One engine.
+
+    host     its address as DOCKER_HOST has it; "" takes that variable, or Docker's own socket
+    seconds  how long to wait for an answer; a step of a build may be silent for longer than most
+    """
+
+    def __init__(self, host="", seconds=600):
+        self.host = host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+        try:
+            self.client = docker.APIClient(base_url=self.host, version="auto", timeout=seconds)
+            self._version = self.client.version()
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise ImageError(errors.unreachable(self.host, error)) from error
+
+    @property
+    def is_podman(self):
+        """Whether it is Podman, which takes most of Docker's calls and not all."""
+        names = [part.get("Name", "") for part in self._version.get("Components") or []]
+        return any("Podman" in name for name in names)
+
+    def call(self, name, *arguments, **options):
+        """Result of a method of docker.APIClient; None where what it names is not there."""
+        try:
+            return getattr(self.client, name)(*arguments, **options)
+        except docker.errors.NotFound:
+            return None
+        except docker.errors.APIError as error:
+            raise ImageError(errors.explain(error.explanation or str(error))) from error
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise ImageError(errors.unreachable(self.host, error)) from error
+
+    def image(self, name):
+        """What the engine knows of an image; None where it has none of that name."""
+        return self.call("inspect_image", name)
+
+    def stream(self, lines, tell=None):
+        """Reads a stream of JSON messages to its end; an error in it arrives after HTTP 200.
+
+        Gives each message to tell(dict). Returns all of them.
+        """
+        seen = []
+        try:
+            for chunk in lines:
+                for line in chunk.splitlines():
+                    if not line.strip():
+                        continue
+                    message = json.loads(line)
+                    if message.get("error") or message.get("errorDetail"):
+                        detail = message.get("errorDetail") or {}
+                        raise ImageError(errors.explain(message.get("error") or detail["message"]))
+                    seen.append(message)
+                    if tell:
+                        tell(message)
+        except ValueError as error:
+            raise ImageError("The engine at %s sent no JSON: %s." % (self.host, error)) from error
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise ImageError(errors.unreachable(self.host, error)) from error
+        return seen

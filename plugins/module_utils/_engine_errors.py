@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What goes wrong with images, as sentences with cause and cure. Pure.
+
+The engine's API has one status for most failures and tells them apart in prose only, also in the
+middle of a stream that began with 200; so here, and only here, texts are looked at. One that is
+not known is passed on as it came.
+"""
+
+from __future__ import annotations
+
+import re
+
+LOG_LINES = 12
+
+
+class ImageError(Exception):
+    """Something that a person can put right; the message is a sentence that says how."""
+
+
+# Pattern in the engine's words -> what to do. The first that fits counts.
+_CURES = (
+    (r"no space left on device", "The disk of the engine is full: free some, for example with 'docker system prune'."),
+    (r"no basic auth credentials|authentication required|unauthorized|incorrect username or password",
+     "The registry refused the credentials: log in, or correct username and password."),
+    (r"denied|forbidden|insufficient_scope",
+     "The registry does not let this account write there: check the name of the repository and the account's rights."),
+    (r"server gave HTTP response to HTTPS client",
+     "The registry does not speak TLS: give it a certificate, or list it as insecure in the engine's configuration."),
+    (r"x509|certificate",
+     "The certificate of the registry is not trusted: put its CA into the engine's certs.d/<registry>/ca.crt."),
+    (r"connection refused|no route to host|i/o timeout|network is unreachable",
+     "The registry does not answer there: check its address and that it runs."),
+    (r"no such host|server misbehaving|name resolution",
+     "The name of the registry cannot be resolved: correct it, or the machine's DNS."),
+    (r"read.?only|method not allowed|405",
+     "The registry is read-only: push to another, or end its maintenance."),
+    (r"immutable|already exists and cannot be overwritten|TAG_INVALID",
+     "The registry does not let a tag be moved: choose a new version, or set on_existing to keep."),
+    (r"toomanyrequests|rate limit", "The registry limits how often one may ask: wait, or log in."),
+    (r"manifest unknown|pull access denied|repository does not exist|No such image",
+     "There is no such image: correct its name, or build or pull it first."),
+    (r"unknown blob|blob upload unknown|internal server error|\b50[0234]\b|unexpected EOF",
+     "The registry failed, which may be because it is full or restarting: look at its log and try again."),
+)
+
+
+def explain(text):
+    """The engine's words with the cure, as one sentence or two."""
+    text = " ".join(str(text).split()).rstrip(".")
+    for pattern, cure in _CURES:
+        if re.search(pattern, text, re.IGNORECASE):
+            return "%s The engine says: %s." % (cure, text)
+    return "The engine says: %s." % text
+
+
+def unreachable(host, error):
+    """A sentence for an engine that does not answer at its address."""
+    text = " ".join(str(error).split())
+    if re.search("permission denied|PermissionError", text, re.IGNORECASE):
+        return (
+            "The container engine at %s may not be used by this user: become root, or join the group that owns "
+            "the socket." % host
+        )
+    if re.search("timed out|Timeout", text):
+        return "The container engine at %s did not answer in time: see whether it hangs." % host
+    return (
+        "No container engine answers at %s: start Docker or Podman's service, or give its address as "
+        "engine_host. (%s)" % (host, text[:300])
+    )
+
+
+def tail(log, lines=LOG_LINES):
+    """The last lines of a log that say something, long ones cut."""
+    kept = [line.rstrip() for line in log.splitlines() if line.strip()]
+    return "\n".join(line if len(line) <= 300 else line[:297] + "..." for line in kept[-lines:])
