@@ -16,6 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.monitml.stack.plugins.module_utils import _deployment
+from ansible_collections.monitml.stack.plugins.module_utils._contract import contract_problems
 
 SPEC_FILE = Path(__file__).resolve().parents[2] / "roles/monitml/meta/argument_specs.yml"
 VARIABLE = "monitml_deployment"
@@ -89,7 +90,7 @@ def read_contract(model: str, files: dict[str, bytes]) -> dict:
         contract = json.loads(files["contract.json"])
     except ValueError as error:
         raise Problems([f"model '{model}': contract.json is no JSON: {error}."]) from error
-    found = _deployment.contract_problems(contract)
+    found = contract_problems(contract)
     if found:
         raise Problems(f"model '{model}': contract.json: {problem}" for problem in found)
     return contract

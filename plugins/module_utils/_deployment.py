@@ -18,7 +18,6 @@ DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 VERSION = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 IMAGE = re.compile(r"^[^\s:@]+(:\d+/[^\s:@]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
-CONTRACT_TYPES = {"dtype": {"FLOAT", "INT", "STRING"}, "ftype": {"continuous", "categorical"}}
 
 
 def problems(description: dict) -> list[str]:
@@ -180,47 +179,6 @@ def parse_environment(text: str) -> dict[str, str]:
         name, value = line.split("=", 1)
         pairs[name.strip()] = value.strip()
     return pairs
-
-
-def contract_problems(contract: object) -> list[str]:
-    """What is wrong with a parsed contract.json."""
-    if not isinstance(contract, dict):
-        return ["it is no JSON object with 'features' and 'targets'."]
-    found = []
-    for part in ("features", "targets"):
-        columns = contract.get(part)
-        if not isinstance(columns, list) or not columns:
-            found.append(f"'{part}' is missing or empty: list at least one column.")
-            continue
-        for index, column in enumerate(columns):
-            found.extend(_column_problems(f"{part}[{index}]", column))
-    return found
-
-
-def _column_problems(where: str, column: object) -> list[str]:
-    if not isinstance(column, dict):
-        return [f"{where} is no JSON object."]
-    found = [
-        f"{where}: {key} is {column.get(key)!r}, not one of {', '.join(sorted(allowed))}."
-        for key, allowed in CONTRACT_TYPES.items()
-        if column.get(key) not in allowed
-    ]
-    if column.get("ftype") == "categorical" and not column.get("values"):
-        found.append(f"{where}: a categorical column needs its 'values'.")
-    if column.get("ftype") == "continuous" and not _is_range(column.get("range")):
-        found.append(f"{where}: 'range' must be two numbers (or \"inf\"), the lower one first.")
-    return found
-
-
-def _is_range(value: object) -> bool:
-    if not isinstance(value, list) or len(value) != 2:
-        return False
-    try:
-        low = -math.inf if value[0] == "inf" else float(value[0])
-        high = math.inf if value[1] == "inf" else float(value[1])
-    except (TypeError, ValueError):
-        return False
-    return low <= high
 
 
 def data_problems(lines, contract: dict) -> list[str]:

@@ -11,8 +11,11 @@ import signal
 import threading
 import time
 
+from ansible_collections.monitml.stack.plugins.module_utils._contract import (
+    ContractError,
+    parse_contract,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_contract import parse_contract
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import (
     parse_data,
     take_column,
@@ -187,10 +190,13 @@ def _bodies(plan, wanted):
 
 def _contract(given):
     """The Contract in a file, or in the mapping itself."""
-    if isinstance(given, dict):
-        return parse_contract(compact(given))
-    path = os.path.expanduser(os.path.expandvars(str(given)))
-    return parse_contract(_read(path, "contract"), path)
+    try:
+        if isinstance(given, dict):
+            return parse_contract(compact(given))
+        path = os.path.expanduser(os.path.expandvars(str(given)))
+        return parse_contract(_read(path, "contract"), path)
+    except ContractError as err:
+        raise LoadTestError(str(err))
 
 
 def _data_bodies(plan, wanted, rng):

@@ -151,29 +151,6 @@ CONTRACT = {
 }
 
 
-def test_a_sound_contract_has_no_problem():
-    assert _deployment.contract_problems(CONTRACT) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"features": []}, "'features' is missing or empty"),
-        ({"targets": None}, "'targets' is missing or empty"),
-        ({"features": [3]}, "features[0] is no JSON object"),
-        ({"features": [{"dtype": "X", "ftype": "continuous", "range": [0, 1]}]}, "dtype is 'X'"),
-        ({"features": [{"dtype": "INT", "ftype": "categorical"}]}, "needs its 'values'"),
-        ({"features": [{"dtype": "INT", "ftype": "continuous", "range": [2, 1]}]}, "two numbers"),
-        ({"features": [{"dtype": "INT", "ftype": "continuous"}]}, "two numbers"),
-        ({"features": [{"dtype": "INT", "ftype": "continuous", "range": ["a", {}]}]}, "two numbers"),
-    ],
-)
-def test_a_malformed_contract_is_told_by_place(change, told):
-    found = _deployment.contract_problems({**CONTRACT, **change})
-    assert any(told in sentence for sentence in found), found
-    assert _deployment.contract_problems([]) != []
-
-
 @pytest.mark.parametrize(
     ("text", "told"),
     [
