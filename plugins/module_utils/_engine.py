@@ -63,6 +63,10 @@ class Engine:
         """What the engine knows of an image; None where it has none of that name."""
         return self.call("inspect_image", name)
 
+    def stream_call(self, name, *arguments, **options):
+        """Calls a method of docker.APIClient that answers with a stream of JSON, to its end."""
+        return self.stream(self.call(name, *arguments, **options) or ())
+
     def stream(self, lines, tell=None):
         """Reads a stream of JSON messages to its end; an error in it arrives after HTTP 200.
 
@@ -71,10 +75,14 @@ class Engine:
         seen = []
         try:
             for chunk in lines:
-                for line in chunk.splitlines():
-                    if not line.strip():
+                # docker.APIClient has decoded some streams and not others.
+                for line in [chunk] if isinstance(chunk, dict) else chunk.splitlines():
+                    if isinstance(line, dict):
+                        message = line
+                    elif line.strip():
+                        message = json.loads(line)
+                    else:
                         continue
-                    message = json.loads(line)
                     if message.get("error") or message.get("errorDetail"):
                         detail = message.get("errorDetail") or {}
                         raise ImageError(errors.explain(message.get("error") or detail["message"]))
