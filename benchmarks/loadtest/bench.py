@@ -26,10 +26,12 @@ worker_processes 1; daemon off; pid %(folder)s/pid; error_log %(folder)s/error.l
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 1000000000; default_type application/json; %(paths)s
+  split_clients $connection/$connection_requests $name { 75%% good; * bad; }
   server {
     listen 127.0.0.1:%(port)d;
     location /same { return 200 '{"data":{"names":[],"ndarray":[484713.5]},"meta":{"requestPath":{"good":"housing-good:0.1"}}}'; }
     location /different { return 200 '{"data":{"names":[],"ndarray":[$connection_requests.$connection]},"meta":{"requestPath":{"good":"housing-good:0.1"}}}'; }
+    location /split { return 200 '{"data":{"names":[],"ndarray":[484713.5]},"meta":{"requestPath":{"$name":"housing-$name:0.1"}}}'; }
     location /status { stub_status; }
   }
 }

@@ -30,7 +30,7 @@ def main():
     program = Path(sys.executable).parent / "ansible-playbook"
     found = {}
     with tempfile.TemporaryDirectory() as folder, bench.nginx(folder) as port:
-        url = "http://127.0.0.1:%d/same" % port
+        url = "http://127.0.0.1:%d/split" % port
         empty, alone = Path(folder, "empty.yml"), Path(folder, "alone.yml")
         empty.write_text(HEAD)
         alone.write_text(

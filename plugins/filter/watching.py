@@ -4,13 +4,22 @@
 
 from __future__ import annotations
 
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _board,
-    _dashboard,
-    _message_config,
-    _rules,
-    _scrape_config,
-)
+from importlib import import_module
+
+MODULE_UTILS = "ansible_collections.monitml.stack.plugins.module_utils."
+
+
+def _late(module, name):
+    """The function of a module_utils file, which is loaded when it is called.
+
+    For the first filter of the collection in a task, Ansible loads all of its filter files, in that
+    task's own process and without a cache of compiled code.
+    """
+
+    def call(*args, **options):
+        return getattr(import_module(MODULE_UTILS + module), name)(*args, **options)
+
+    return call
 
 
 class FilterModule:
@@ -18,9 +27,9 @@ class FilterModule:
 
     def filters(self):
         return {
-            "alert_rules": _rules.alert_rules,
-            "alertmanager_config": _message_config.alertmanager_config,
-            "board": _board.board,
-            "dashboard": _dashboard.dashboard,
-            "prometheus_config": _scrape_config.prometheus_config,
+            "alert_rules": _late("_rules", "alert_rules"),
+            "alertmanager_config": _late("_message_config", "alertmanager_config"),
+            "board": _late("_board", "board"),
+            "dashboard": _late("_dashboard", "dashboard"),
+            "prometheus_config": _late("_scrape_config", "prometheus_config"),
         }

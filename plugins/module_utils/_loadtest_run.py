@@ -15,11 +15,6 @@ from ansible_collections.monitml.stack.plugins.module_utils._contract import (
     ContractError,
     parse_contract,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import arrivals
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import (
-    parse_data,
-    take_column,
-)
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_engine import Engine
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import Plan
@@ -79,6 +74,10 @@ def load_test(options, check_mode=False, progress=None):
         duration=None if plan.duration is None else _ns(plan.duration),
     )
     if plan.stages is not None:
+        from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import (
+            arrivals,
+        )
+
         work.due = arrivals(plan.stages, plan.arrival == "poisson", plan.seed, plan.count)
     engine = _engine(work, plan.processes, progress and teller(plan, progress))
     _announce(plan)
@@ -200,6 +199,11 @@ def _contract(given):
 
 
 def _data_bodies(plan, wanted, rng):
+    from ansible_collections.monitml.stack.plugins.module_utils._loadtest_data import (
+        parse_data,
+        take_column,
+    )
+
     names, rows = parse_data(_read(plan.data, "data"), plan.data)
     truth = None
     if plan.truth_column:
