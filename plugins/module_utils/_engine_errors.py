@@ -20,28 +20,51 @@ class ImageError(Exception):
 
 # Pattern in the engine's words -> what to do. The first that fits counts.
 _CURES = (
-    (r"no space left on device", "The disk of the engine is full: free some, for example with 'docker system prune'."),
-    (r"no basic auth credentials|authentication required|unauthorized|incorrect username or password",
-     "The registry refused the credentials: log in, or correct username and password."),
-    (r"denied|forbidden|insufficient_scope",
-     "The registry does not let this account write there: check the name of the repository and the account's rights."),
-    (r"server gave HTTP response to HTTPS client",
-     "The registry does not speak TLS: give it a certificate, or list it as insecure in the engine's configuration."),
-    (r"x509|certificate",
-     "The certificate of the registry is not trusted: put its CA into the engine's certs.d/<registry>/ca.crt."),
-    (r"connection refused|no route to host|i/o timeout|network is unreachable",
-     "The registry does not answer there: check its address and that it runs."),
-    (r"no such host|server misbehaving|name resolution",
-     "The name of the registry cannot be resolved: correct it, or the machine's DNS."),
-    (r"read.?only|method not allowed|405",
-     "The registry is read-only: push to another, or end its maintenance."),
-    (r"immutable|already exists and cannot be overwritten|TAG_INVALID",
-     "The registry does not let a tag be moved: choose a new version, or set on_existing to keep."),
+    (
+        r"no space left on device",
+        "The disk of the engine is full: free some, for example with 'docker system prune'.",
+    ),
+    (
+        r"no basic auth credentials|authentication required|unauthorized|incorrect username or password",
+        "The registry refused the credentials: log in, or correct username and password.",
+    ),
+    (
+        r"denied|forbidden|insufficient_scope",
+        "The registry does not let this account write there: check the name of the repository and the account's rights.",
+    ),
+    (
+        r"server gave HTTP response to HTTPS client",
+        "The registry does not speak TLS: give it a certificate, or list it as insecure in the engine's configuration.",
+    ),
+    (
+        r"x509|certificate",
+        "The certificate of the registry is not trusted: put its CA into the engine's certs.d/<registry>/ca.crt.",
+    ),
+    (
+        r"connection refused|no route to host|i/o timeout|network is unreachable",
+        "The registry does not answer there: check its address and that it runs.",
+    ),
+    (
+        r"no such host|server misbehaving|name resolution",
+        "The name of the registry cannot be resolved: correct it, or the machine's DNS.",
+    ),
+    (
+        r"read.?only|method not allowed|405",
+        "The registry is read-only: push to another, or end its maintenance.",
+    ),
+    (
+        r"immutable|already exists and cannot be overwritten|TAG_INVALID",
+        "The registry does not let a tag be moved: choose a new version, or set on_existing to keep.",
+    ),
     (r"toomanyrequests|rate limit", "The registry limits how often one may ask: wait, or log in."),
-    (r"manifest unknown|pull access denied|repository does not exist|No such image",
-     "There is no such image: correct its name, or build or pull it first."),
-    (r"unknown blob|blob upload unknown|internal server error|\b50[0234]\b|unexpected EOF",
-     "The registry failed, which may be because it is full or restarting: look at its log and try again."),
+    (
+        r"manifest unknown|pull access denied|repository does not exist|No such image",
+        "There is no such image: correct its name, or build or pull it first.",
+    ),
+    (
+        r"unknown blob|blob upload unknown|internal server error|\b50[0234]\b|unexpected EOF",
+        "The registry failed, which may be because it is full or restarting: look at its log and try again.",
+    ),
 )
 
 

@@ -80,6 +80,9 @@ def write_changes(stream, exported, changes, left_out=()):
     """
 
     def belongs(path):
+        # Compiled files hold the time of their source, which the layer does not keep.
+        if "/__pycache__" in path:
+            return False
         return not any(path == one or path.startswith(one + "/") for one in left_out)
 
     kinds = {one["Path"]: one["Kind"] for one in changes if belongs(one["Path"])}

@@ -24,6 +24,7 @@ from ansible_collections.monitml.stack.plugins.module_utils import _s2i_source a
 from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError, tail
 
 CONTENT_LABEL = "io.monitml.content"
+FILES_LABEL = "io.monitml.files"
 STAGE_LABEL = "io.monitml.stage"
 SCRIPTS_LABEL = "io.openshift.s2i.scripts-url"
 DESTINATION_LABEL = "io.openshift.s2i.destination"
@@ -31,8 +32,22 @@ ASSEMBLE_USER_LABEL = "io.openshift.s2i.assemble-user"
 # Where steps are kept, so that clearing away images without names does not lose them.
 STAGES = "monitml-stage"
 # Never part of a layer: what is mounted for the build, and what the engine puts there itself.
-_LEFT_OUT = ("/etc/pip.conf", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/mtab",
-             "/run", "/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/var/cache", "/root/.cache", "/.dockerenv")
+_LEFT_OUT = (
+    "/etc/pip.conf",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/mtab",
+    "/run",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/tmp",
+    "/var/tmp",
+    "/var/cache",
+    "/root/.cache",
+    "/.dockerenv",
+)
 _CA = "/run/monitml-ca.crt"
 _OUT_OF_MEMORY = 137
 
@@ -155,7 +170,9 @@ class Workshop:
                 with open(layer.path, "rb") as stream:
                     archive.addfile(layers.plain("layer-%d.tar" % place, 0o644, layer.size), stream)
         with open(path, "rb") as stream:
-            self._engine.stream_call("build", fileobj=stream, custom_context=True, tag=name, rm=True, forcerm=True)
+            self._engine.stream_call(
+                "build", fileobj=stream, custom_context=True, tag=name, rm=True, forcerm=True
+            )
         os.unlink(path)
 
     # ------------------------------------------------------------ containers
@@ -178,7 +195,11 @@ class Workshop:
                 self._finish(container, step)
                 repository, _colon, tag = name.rpartition(":")
                 self._engine.call(
-                    "commit", container, repository, tag, changes=instructions(parent["Config"], config)
+                    "commit",
+                    container,
+                    repository,
+                    tag,
+                    changes=instructions(parent["Config"], config),
                 )
             finally:
                 self._engine.call("remove_container", container, force=True, v=True)
@@ -221,12 +242,15 @@ class Workshop:
         state = (self._engine.call("inspect_container", container) or {}).get("State", {})
         if state.get("OOMKilled") or code == _OUT_OF_MEMORY:
             raise ImageError(
-                "%s was killed for want of memory: raise memory_bytes, or the engine's own memory." % step.what
+                "%s was killed for want of memory: raise memory_bytes, or the engine's own memory."
+                % step.what
             )
         last = tail("\n".join(lines)) or "(it wrote nothing)"
         if "no space left on device" in last.lower():
             last = "The disk of the engine is full: free some. " + last
-        raise ImageError("%s failed with exit code %d. Its last words:\n%s" % (step.what, code, last))
+        raise ImageError(
+            "%s failed with exit code %d. Its last words:\n%s" % (step.what, code, last)
+        )
 
     def _cut(self, container, step, work):
         changes = self._engine.call("diff", container) or []
@@ -259,7 +283,9 @@ class Lent:
         try:
             parser.read(given.pip_config)
         except (configparser.Error, UnicodeDecodeError) as error:
-            raise ImageError("pip_config %s cannot be read: %s." % (given.pip_config, error)) from error
+            raise ImageError(
+                "pip_config %s cannot be read: %s." % (given.pip_config, error)
+            ) from error
         self._directory = tempfile.mkdtemp(prefix="monitml-lent-")
         if given.ca_file:
             if not parser.has_section("global"):
@@ -322,6 +348,11 @@ def merged_environment(before, added):
     return ["%s=%s" % item for item in {**known, **added}.items()]
 
 
+def listing(files):
+    """Text that names each file with a digest of its content, one word for each."""
+    return " ".join("%s:%s" % (name, sources.digest(files[name])[:12]) for name in sorted(files))
+
+
 # ------------------------------------------------------------------ models
 
 
@@ -336,7 +367,9 @@ class ModelImage:
     labels            labels of the user's
     """
 
-    def __init__(self, engine, settings, source, builder, builder_name, method, data=None, labels=None):
+    def __init__(
+        self, engine, settings, source, builder, builder_name, method, data=None, labels=None
+    ):
         self._workshop = Workshop(engine, settings)
         self._source = source
         self._builder = builder
@@ -350,16 +383,25 @@ class ModelImage:
         self._home = builder["Config"].get("WorkingDir") or "/microservice"
         self._labels = dict(labels or {})
         self.content = sources.digest(
-            sources.FORMAT, method, builder["Id"], self._user, source.files, source.environment,
-            self._labels, dict([data]) if data else {},
+            sources.FORMAT,
+            method,
+            builder["Id"],
+            self._user,
+            source.files,
+            source.environment,
+            self._labels,
+            dict([data]) if data else {},
         )
 
-    def stages(self):
-        """Names of the steps of layered, for those who tell what would be done."""
-        names = ["environment"]
-        if self._source.training():
-            names.append("training")
-        return names + ["code"]
+    def listing(self):
+        """Text that names each file with a digest of its content."""
+        return listing(self._source.files)
+
+    def label(self, image, name):
+        """Puts onto an image that another program made what the next run knows it by."""
+        labels = {**(image["Config"].get("Labels") or {}), **self._config()["Labels"]}
+        with tempfile.TemporaryDirectory(prefix="monitml-") as work:
+            self._workshop.make(image, {"Labels": labels}, [], name, work)
 
     def build(self, name):
         """Makes the image. Returns its Id."""
@@ -385,6 +427,7 @@ class ModelImage:
                 **(before.get("Labels") or {}),
                 **self._labels,
                 CONTENT_LABEL: self.content,
+                FILES_LABEL: self.listing(),
             },
         }
 
@@ -401,7 +444,9 @@ class ModelImage:
 
     def _environment(self):
         files = self._source.requirements()
-        key = sources.digest(sources.FORMAT, self._builder["Id"], self._user, files, self._source.environment)
+        key = sources.digest(
+            sources.FORMAT, self._builder["Id"], self._user, files, self._source.environment
+        )
         return self._workshop.stage("environment", self._builder, key, self._assemble(files))
 
     def _trained(self, parent):
@@ -421,11 +466,15 @@ class ModelImage:
             left_out=tuple("%s/%s" % (self._home, path) for path in files),
             work_directory=self._home,
         )
-        key = sources.digest(sources.FORMAT, parent["Id"], files, self._source.environment, *arguments)
+        key = sources.digest(
+            sources.FORMAT, parent["Id"], files, self._source.environment, *arguments
+        )
         return self._workshop.stage("training", parent, key, step)
 
     def _commit(self, name):
-        self._workshop.commit(self._builder, self._assemble(self._source.files), self._config(), name)
+        self._workshop.commit(
+            self._builder, self._assemble(self._source.files), self._config(), name
+        )
         return None
 
 
@@ -473,6 +522,7 @@ def make_builder(engine, settings, base, files, name):
             ASSEMBLE_USER_LABEL: "0",
             "org.opencontainers.image.title": "monitml s2i builder",
             CONTENT_LABEL: builder_content(base, files),
+            FILES_LABEL: listing(files),
         },
     }
     with tempfile.TemporaryDirectory(prefix="monitml-") as work:

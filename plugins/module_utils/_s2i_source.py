@@ -51,7 +51,11 @@ class Source:
             return {}
         own = self.model_class.replace(".", "/") + ".py"
         word = self.model_class.rpartition(".")[2].encode()
-        scripts = [text for name, (_mode, text) in self.files.items() if name.endswith(".py") and name != own]
+        scripts = [
+            text
+            for name, (_mode, text) in self.files.items()
+            if name.endswith(".py") and name != own
+        ]
         if any(word in text for text in scripts):
             return self.files
         return {name: one for name, one in self.files.items() if name != own}
@@ -88,7 +92,9 @@ def ignored(path, patterns):
         wanted = pattern[1:] if pattern.startswith("!") else pattern
         wanted = wanted.strip("/")
         parts = path.split("/")
-        if any(fnmatch.fnmatchcase("/".join(parts[:end]), wanted) for end in range(1, len(parts) + 1)):
+        if any(
+            fnmatch.fnmatchcase("/".join(parts[:end]), wanted) for end in range(1, len(parts) + 1)
+        ):
             out = not pattern.startswith("!")
     return out
 
@@ -104,7 +110,9 @@ def read_source(folder, environment_file="", environment=None):
         raise ImageError("There is no folder %s with a model: correct source." % folder)
     files = _read_files(folder)
     if not files:
-        raise ImageError("The folder %s is empty: a model needs its class and environment_rest." % folder)
+        raise ImageError(
+            "The folder %s is empty: a model needs its class and environment_rest." % folder
+        )
     found = {**_environment(folder, files, environment_file), **(environment or {})}
     _check_class(folder, files, found)
     return Source(folder, files, found)
@@ -141,7 +149,9 @@ def _environment(folder, files, path):
             with open(path, encoding="utf-8") as stream:
                 return parse_environment(stream.read())
         except (OSError, UnicodeDecodeError) as error:
-            raise ImageError("The environment file %s cannot be read: %s." % (path, error)) from error
+            raise ImageError(
+                "The environment file %s cannot be read: %s." % (path, error)
+            ) from error
     for name in ENVIRONMENT_FILES:
         if name in files:
             return parse_environment(files[name][1].decode("utf-8", "replace"))
@@ -154,11 +164,17 @@ def _environment(folder, files, path):
 def _check_class(folder, files, environment):
     name = environment.get("MODEL_NAME", "")
     if not name:
-        raise ImageError("Nothing names the class of the model in %s: add MODEL_NAME=<class> to its environment." % folder)
+        raise ImageError(
+            "Nothing names the class of the model in %s: add MODEL_NAME=<class> to its environment."
+            % folder
+        )
     if not all(part.isidentifier() for part in name.split(".")):
         raise ImageError("MODEL_NAME of %s is '%s', which no class can be called." % (folder, name))
     parts = name.split(".")
-    for path in ("/".join(parts[:-1] or parts) + ".py", "/".join(parts[:-1] or parts) + "/__init__.py"):
+    for path in (
+        "/".join(parts[:-1] or parts) + ".py",
+        "/".join(parts[:-1] or parts) + "/__init__.py",
+    ):
         if path in files:
             return
     raise ImageError(
