@@ -54,9 +54,12 @@ class Column:
         """One value, drawn with the random.Random ``rng``; nested as ``inner`` says."""
         return self._nested(rng, self.inner)
 
-    def problem(self, value):
-        """What is wrong with a value, as the rest of a sentence; None where it fits."""
-        return self._nested_problem(value, self.inner)
+    def fault(self, value):
+        """(check, the rest of a sentence) of what is wrong with a value; None where it fits.
+
+        The check is dtype, range or values, after what the contract says and the value breaks.
+        """
+        return self._nested_fault(value, self.inner)
 
     def _nested(self, rng, shape):
         if shape:
@@ -90,40 +93,40 @@ class Column:
             return low
         return high if high is not None and value > high else value
 
-    def _nested_problem(self, value, shape):
+    def _nested_fault(self, value, shape):
         if not shape:
-            return self._scalar_problem(value)
+            return self._scalar_fault(value)
         if not isinstance(value, list) or len(value) != shape[0]:
-            return "is no list of %d" % shape[0]
-        found = (self._nested_problem(item, shape[1:]) for item in value)
-        return next((problem for problem in found if problem), None)
+            return "dtype", "is no list of %d" % shape[0]
+        found = (self._nested_fault(item, shape[1:]) for item in value)
+        return next((fault for fault in found if fault), None)
 
-    def _scalar_problem(self, value):
-        if self.dtype == "STRING":
-            if not isinstance(value, str):
-                return "is %s, no text" % shown(value)
-        elif not is_number(value):
-            return "is %s, no number" % shown(value)
-        elif not is_finite(value):
-            return "is %s, no finite number" % shown(value)
-        elif self.dtype == "INT" and value != math.floor(value):
-            return "is %s, no whole number" % shown(value)
+    def _scalar_fault(self, value):
+        wrong = self._wrong_type(value)
+        if wrong:
+            return "dtype", "is %s, %s" % (shown(value), wrong)
         if self.values is not None:
-            return None if value in self.values else self._no_category(value)
+            return None if value in self.values else ("values", self._no_category(value))
         if self.low is not None and value < self.low:
-            return "is %s, below %s" % (shown(value), shown(self.low))
+            return "range", "is %s, below %s" % (shown(value), shown(self.low))
         if self.high is not None and value > self.high:
-            return "is %s, above %s" % (shown(value), shown(self.high))
+            return "range", "is %s, above %s" % (shown(value), shown(self.high))
         return None
+
+    def _wrong_type(self, value):
+        if self.dtype == "STRING":
+            return None if isinstance(value, str) else "no text"
+        if not is_number(value):
+            return "no number"
+        if not is_finite(value):
+            return "no finite number"
+        return "no whole number" if self.dtype == "INT" and value != math.floor(value) else None
 
     def _no_category(self, value):
         named = ", ".join(shown(one) for one in self.values[:_MAX_NAMED])
         more = len(self.values) - _MAX_NAMED
-        return "is %s, none of %s%s" % (
-            shown(value),
-            named,
-            " and %d more" % more if more > 0 else "",
-        )
+        ending = " and %d more" % more if more > 0 else ""
+        return "is %s, none of %s%s" % (shown(value), named, ending)
 
 
 class Contract:

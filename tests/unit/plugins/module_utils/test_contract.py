@@ -212,8 +212,8 @@ def column(**entry):
     ],
 )
 def test_what_is_wrong_with_a_value_is_said(entry, value, problem):
-    found = column(**entry).problem(value)
-    assert found is None if problem is None else problem in found
+    found = column(**entry).fault(value)
+    assert found is None if problem is None else problem in found[1]
 
 
 ends = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False)
@@ -246,7 +246,7 @@ def test_what_is_drawn_from_a_contract_fits_it(features, seed):
     assert len(parsed.names) == sum(entry["repeat"] * entry["shape"][0] for entry in features)
     for _row in range(5):
         row = parsed.row(random.Random(seed))
-        assert [one.problem(value) for one, value in zip(parsed.features, row)] == [None] * len(row)
+        assert [one.fault(value) for one, value in zip(parsed.features, row)] == [None] * len(row)
 
 
 def test_rounding_does_not_leave_the_range():

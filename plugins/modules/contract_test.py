@@ -1,0 +1,270 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: contract_test
+short_description: Test that a running model keeps its contract
+version_added: 0.2.0
+author:
+  - The monitml.stack founders (@monitml)
+description:
+  - Draws inputs from the features of a model's C(contract.json), sends each twice in Seldon's protocol v1, and fails
+    where an answer is none of what the contract says of its targets.
+  - Checked are the HTTP status, C(status.status), the number of rows and columns, their names where the answer gives any,
+    types, ranges and values, that the same input brings the same answer, in every form, and that the metrics count
+    every row.
+  - Then it sends what the contract does not allow, a value beyond its range, an unknown category, text for a number,
+    C(null) and C(NaN), a missing and an extra column, no rows, and no JSON. The model may answer or refuse that, as the
+    contract says by C("outside"), but must not fail at it.
+  - At last it tells the model by feedback how right it was.
+  - Every violation is returned with the input that caused it.
+requirements:
+  - Python 3.8 or later
+  - With V(grpc) in O(forms), the Python packages grpcio and seldon-core (for its messages)
+options:
+  url:
+    description:
+      - Where the model takes predictions, such as C(http://127.0.0.1:9000/api/v1.0/predictions).
+      - The requests count as predictions in its metrics.
+    type: str
+    required: true
+  contract:
+    description:
+      - The model's contract, as the path of its C(contract.json) on the host that sends, or as what is in it.
+      - The key C(outside), of a feature or of the whole contract, is V(answer) or V(refuse) where a model has to do either
+        with inputs that are not allowed. Of the whole contract it is also about requests with wrong columns.
+    type: raw
+    required: true
+  metrics_url:
+    description:
+      - Where the model's metrics are, in Prometheus' text format, such as C(http://127.0.0.1:9001/metrics).
+      - Their counters must grow by what was sent, so nobody else may ask the model meanwhile.
+      - Neither O(headers) nor O(token_file) are sent there.
+    type: str
+  forms:
+    description:
+      - How the rows are sent. V(grpc) goes to O(grpc_address), the others to O(url).
+      - V(tensor) holds numbers only and is left out where a feature is text.
+    type: list
+    elements: str
+    choices: [ndarray, tensor, grpc]
+    default: [ndarray, tensor]
+  grpc_address:
+    description: C(HOST:PORT) of the model's gRPC, without TLS.
+    type: str
+  feedback:
+    description: Whether feedback with the rewards 0 and 1 and a truth is sent, too.
+    type: bool
+    default: true
+  feedback_url:
+    description:
+      - Where the model takes feedback.
+      - By default O(url) with C(feedback) in place of C(predictions), or C(send-feedback) in place of C(predict).
+    type: str
+  outside:
+    description: Whether inputs that the contract does not allow are sent, too.
+    type: bool
+    default: true
+  count:
+    description: Number of different inputs within the contract.
+    type: int
+    default: 20
+    aliases: [n]
+  batch_rows:
+    description: Rows per request; the inputs take these sizes in turn.
+    type: list
+    elements: int
+    default: [1, 3]
+    aliases: [rows]
+  timeout:
+    description: Seconds until a request without a whole answer is given up.
+    type: float
+    default: 10.0
+  seed:
+    description: Seed of everything random; the same seed sends the same requests.
+    type: int
+    default: 0
+  headers:
+    description: Headers added to every request.
+    type: dict
+    default: {}
+  token_file:
+    description: File with a bearer token for every request.
+    type: path
+  ca_file:
+    description: File of PEM certificates that the server's is checked against, in place of the system's.
+    type: path
+  tls_server_name:
+    description: Name expected in the server's certificate, where it is not the one in O(url), as through a port-forward.
+    type: str
+  validate_certs:
+    description: Whether the server's certificate is checked.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    description: Checks the options and the contract, and sends nothing, as predictions would count in the metrics.
+    support: full
+  diff_mode:
+    description: Has nothing to show.
+    support: none
+notes:
+  - A contract test changes nothing that Ansible manages, so it never reports a change.
+  - After three requests in a row without an answer it gives up.
+seealso:
+  - module: monitml.stack.contract_from_data
+  - module: monitml.stack.load_test
+"""
+
+EXAMPLES = r"""
+- name: Test a model on this machine
+  monitml.stack.contract_test:
+    url: http://127.0.0.1:9000/api/v1.0/predictions
+    metrics_url: http://127.0.0.1:9001/metrics
+    contract: models/housing/contract.json
+
+- name: Test a model in every form, with large requests
+  monitml.stack.contract_test:
+    url: http://127.0.0.1:9000/api/v1.0/predictions
+    grpc_address: 127.0.0.1:5000
+    forms: [ndarray, tensor, grpc]
+    contract: models/housing/contract.json
+    batch_rows: [1, 100]
+    count: 100
+
+- name: Test a model behind a gateway, where others ask it too
+  monitml.stack.contract_test:
+    url: https://gateway.example.com/seldon/seldon/housing/api/v1.0/predictions
+    token_file: /run/secrets/token
+    feedback: false
+    contract:
+      outside: refuse
+      features:
+        - {name: sqft, dtype: INT, ftype: continuous, range: [290, 13540]}
+      targets:
+        - {name: price, dtype: FLOAT, ftype: continuous, range: [0, inf]}
+"""
+
+RETURN = r"""
+msg:
+  description: The test in a sentence; where it failed, with the first violation.
+  returned: always
+  type: str
+  sample: The model keeps its contract in 80 requests with 160 rows, answered 11 inputs outside it and refused 22.
+violations:
+  description: What the model did against its contract, the first of each check before more of the same, at most 25.
+  returned: when requests were sent
+  type: list
+  elements: dict
+  contains:
+    check:
+      description:
+        - What was broken, one of V(answer), V(status), V(json), V(failure), V(data), V(rows), V(columns), V(names), V(dtype),
+          V(range), V(values), V(same), V(forms), V(metrics), V(outside) and V(feedback).
+      type: str
+      returned: always
+      sample: range
+    message:
+      description: What was wrong, in a sentence.
+      type: str
+      returned: always
+      sample: price is -3.5, below 0.
+    input:
+      description: The rows, or the body, that caused it, cut off where long; none where it is of no single request.
+      type: raw
+      returned: always
+      sample: [[7, 47.5, -122.2, 1180, 0, 1955]]
+    answer:
+      description: The answer, cut off where long.
+      type: str
+      returned: always
+      sample: '{"data": {"names": [], "ndarray": [-3.5]}, "meta": {}}'
+violations_total:
+  description: How many there were.
+  returned: when requests were sent
+  type: int
+  sample: 1
+checks:
+  description: How many there were of each check.
+  returned: when requests were sent
+  type: dict
+  sample: {range: 1}
+requests:
+  description: Requests within the contract.
+  returned: always
+  type: int
+  sample: 80
+rows:
+  description: Rows in them.
+  returned: when requests were sent
+  type: int
+  sample: 160
+outside:
+  description: What became of the inputs outside the contract.
+  returned: when requests were sent
+  type: dict
+  sample: {answered: 11, refused: 22, failed: 0}
+left_out:
+  description: What could not be tested, and why, as sentences.
+  returned: when requests were sent
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.monitml.stack.plugins.module_utils._contract import ContractError
+from ansible_collections.monitml.stack.plugins.module_utils._contract_grpc import IMPORT_ERROR
+from ansible_collections.monitml.stack.plugins.module_utils._contract_run import ContractTest
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+
+ARGUMENT_SPEC = {
+    "url": {"type": "str", "required": True},
+    "contract": {"type": "raw", "required": True},
+    "metrics_url": {"type": "str"},
+    "forms": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["ndarray", "tensor", "grpc"],
+        "default": ["ndarray", "tensor"],
+    },
+    "grpc_address": {"type": "str"},
+    "feedback": {"type": "bool", "default": True},
+    "feedback_url": {"type": "str"},
+    "outside": {"type": "bool", "default": True},
+    "count": {"type": "int", "default": 20, "aliases": ["n"]},
+    "batch_rows": {"type": "list", "elements": "int", "default": [1, 3], "aliases": ["rows"]},
+    "timeout": {"type": "float", "default": 10.0},
+    "seed": {"type": "int", "default": 0},
+    "headers": {"type": "dict", "default": {}},
+    "token_file": {"type": "path"},
+    "ca_file": {"type": "path"},
+    "tls_server_name": {"type": "str"},
+    "validate_certs": {"type": "bool", "default": True},
+}
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    if "grpc" in module.params["forms"] and IMPORT_ERROR:
+        sentence = missing_required_lib("grpcio and seldon-core", reason="for grpc in forms")
+        module.fail_json(msg=sentence, exception=IMPORT_ERROR)
+    try:
+        test = ContractTest(module.params)
+        if module.check_mode:
+            module.exit_json(changed=False, requests=0, msg=test.describe())
+        test.run()
+    except (ContractError, LoadTestError) as err:
+        module.fail_json(msg=str(err))
+    result = test.result()
+    if result["violations_total"]:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
