@@ -17,6 +17,6 @@ class HousingBadModel:
     """A Seldon model that takes the same requests as HousingModel."""
 
     def predict(self, X, names=(), meta=None):
-        """PRICE for each row of X, whatever is in it."""
+        """PRICE for each row of X, whatever is in it; a flat list is one row, an empty one none."""
         rows = np.asarray(X)
-        return np.full(rows.shape[0] if rows.ndim > 1 else 1, PRICE)
+        return np.full(rows.shape[0] if rows.ndim > 1 else min(rows.size, 1), PRICE)

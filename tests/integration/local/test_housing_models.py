@@ -138,6 +138,7 @@ def test_what_the_bad_model_answers_and_reports_is_100(serve):
     server = serve("housing_bad")
     assert server.predict(HOUSES)[1]["data"]["ndarray"] == [100.0, 100.0]
     assert server.predict([["anything"]])[1]["data"]["ndarray"] == [100.0]
+    assert server.predict([])[1]["data"]["ndarray"] == []
     samples = server.metrics()
     assert total(samples, "monitml_prediction_count", output="price") == 3
     assert total(samples, "monitml_prediction_sum", output="price") == 300
