@@ -17,6 +17,7 @@ from ansible_collections.monitml.stack.plugins.module_utils import _engine_error
 try:
     import docker
     import requests.exceptions
+    import urllib3.exceptions
 
     IMPORT_ERROR = None
 except ImportError:
@@ -55,7 +56,8 @@ class Engine:
         except docker.errors.NotFound:
             return None
         except docker.errors.APIError as error:
-            raise ImageError(errors.explain(error.explanation or str(error))) from error
+            text = error.explanation or str(error)
+            raise ImageError(errors.explain(text), errors.is_passing(text)) from error
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise ImageError(errors.unreachable(self.host, error)) from error
 
@@ -74,23 +76,34 @@ class Engine:
         """
         seen = []
         try:
-            for chunk in lines:
-                # docker.APIClient has decoded some streams and not others.
-                for line in [chunk] if isinstance(chunk, dict) else chunk.splitlines():
-                    if isinstance(line, dict):
-                        message = line
-                    elif line.strip():
-                        message = json.loads(line)
-                    else:
-                        continue
-                    if message.get("error") or message.get("errorDetail"):
-                        detail = message.get("errorDetail") or {}
-                        raise ImageError(errors.explain(message.get("error") or detail["message"]))
-                    seen.append(message)
-                    if tell:
-                        tell(message)
+            for message in _messages(lines):
+                if message.get("error") or message.get("errorDetail"):
+                    detail = message.get("errorDetail") or {}
+                    text = message.get("error") or detail.get("message") or "nothing"
+                    raise ImageError(errors.explain(text), errors.is_passing(text))
+                seen.append(message)
+                if tell:
+                    tell(message)
         except ValueError as error:
             raise ImageError("The engine at %s sent no JSON: %s." % (self.host, error)) from error
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        except (
+            docker.errors.DockerException,
+            requests.exceptions.RequestException,
+            # What breaks in the middle of an answer reaches us past requests.
+            urllib3.exceptions.HTTPError,
+        ) as error:
             raise ImageError(errors.unreachable(self.host, error)) from error
         return seen
+
+
+def _messages(chunks):
+    """Messages of a stream; docker.APIClient decodes some and not others, a long one in pieces."""
+    rest = b""
+    for chunk in chunks:
+        if isinstance(chunk, dict):
+            yield chunk
+            continue
+        *lines, rest = (rest + (chunk.encode() if isinstance(chunk, str) else chunk)).split(b"\n")
+        yield from map(json.loads, filter(bytes.strip, lines))
+    if rest.strip():
+        yield json.loads(rest)

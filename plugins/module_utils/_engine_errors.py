@@ -15,7 +15,14 @@ LOG_LINES = 12
 
 
 class ImageError(Exception):
-    """Something that a person can put right; the message is a sentence that says how."""
+    """Something that a person can put right; the message is a sentence that says how.
+
+    passing is whether the same may succeed a little later by itself.
+    """
+
+    def __init__(self, message, passing=False):
+        super().__init__(message)
+        self.passing = passing
 
 
 # Pattern in the engine's words -> what to do. The first that fits counts.
@@ -62,10 +69,21 @@ _CURES = (
         "There is no such image: correct its name, or build or pull it first.",
     ),
     (
-        r"unknown blob|blob upload unknown|internal server error|\b50[0234]\b|unexpected EOF",
+        r"unknown blob|blob upload unknown|connection reset|internal server error|\b50[0234]\b|unexpected EOF",
         "The registry failed, which may be because it is full or restarting: look at its log and try again.",
     ),
 )
+
+# No 500: a full registry answers so, after which the engine has already tried for a minute.
+_PASSING = re.compile(
+    r"toomanyrequests|connection reset|unexpected EOF|TLS handshake timeout|\b50[234]\b",
+    re.IGNORECASE,
+)
+
+
+def is_passing(text):
+    """Whether what the engine says may pass by itself."""
+    return bool(_PASSING.search(str(text)))
 
 
 def explain(text):
