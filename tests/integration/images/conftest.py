@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Engines and registries that the tests of images share."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from daemons import Dockerd, Podman, Registry
+
+USER = "pusher"
+PASSWORD = "secret-of-a-test-7f3a"
+
+
+@pytest.fixture(scope="session")
+def dockerd():
+    daemon = Dockerd().start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def podman():
+    service = Podman().start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def registry():
+    """One with TLS and a user, USER, whom PASSWORD lets in; the engines trust its CA."""
+    made = Registry({USER: PASSWORD})
+    yield made.start()
+    made.remove()
+
+
+@pytest.fixture
+def new_registry():
+    """Makes registries that go with the test."""
+    made = []
+
+    def make(**options):
+        made.append(Registry(**options))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.remove()
+
+
+@pytest.fixture
+def tiny_image(dockerd):
+    """Name of an image of a few bytes, which no other has."""
+    name = f"tiny-{secrets.token_hex(4)}:1"
+    dockerd.import_image(name)
+    yield name
+    if dockerd.id_of(name):
+        dockerd.client.remove_image(name, force=True)
