@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: contract_from_data
 short_description: Write a model's contract from its training data
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The monitml.stack founders (@monitml)
 description:

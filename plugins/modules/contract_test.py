@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: contract_test
 short_description: Test that a running model keeps its contract
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The monitml.stack founders (@monitml)
 description:
