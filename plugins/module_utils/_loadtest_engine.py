@@ -68,6 +68,7 @@ class Engine(Connections):
         self._backlog = deque()  # due times of requests that found every connection busy
         self._next = work.lead
         self._heads = {}
+        self._last = b"", -1, None, None  # an answer's head and empty line, size, Head and meaning
 
     def stop(self):
         """Ends the run at the next turn of the loop; safe in a signal handler."""
@@ -176,6 +177,8 @@ class Engine(Connections):
         offset, measure_from, readable = self._offset, self._measure_from, select.EPOLLIN
         requests, stride, until = self.work.requests, self.work.stride, self._until
         different, simple, raw = len(requests), self._simple, self.work.protocol == "raw"
+        begins, size, head, meaning = self._last
+        left, number = self._left, self._next
         received = clocked = sent = 0
         for fd, mask in events:
             conn = conns.get(fd)
@@ -191,30 +194,40 @@ class Engine(Connections):
             except OSError as err:
                 self._fail(conn, error_kind(err), clock())
                 continue
-            came = now = clock()
+            now = clock()
             if ancillary:
                 seconds, nanoseconds = unpack_stamp(ancillary[0][2])
                 came = seconds * 1000000000 + nanoseconds - offset
-            # The wall clock may be set while we run; then the stamp lies outside of the request.
-            if ancillary and conn.sent <= came <= now:
-                received += 1
+                # The wall clock may be set while we run; then the stamp lies outside of the request.
+                if conn.sent <= came <= now:
+                    received += 1
+                else:
+                    came = now
+                    clocked += 1
             else:
                 came = now
                 clocked += 1
-            head = None
-            if conn.reader is None:
-                at = data.find(b"\r\n\r\n")
-                head = heads.get(data[:at])
-            if head is not None and head.length == len(data) - at - 4:
-                body = data[at + 4 :]
+            if len(data) == size and conn.reader is None and data.startswith(begins):
+                # The head of the answer before, as most have; where bodies are not read, that is all.
+                if not raw:
+                    body = data[len(begins) :]
+                    meaning = head.bodies.get(body)
             else:
-                answer = self._assemble(conn, data, now)
-                if answer is None:
-                    continue
-                head, body = answer
-            if raw:
-                body = b""
-            meaning = head.bodies.get(body)
+                head, begins, size = None, b"", -1  # which no answer has, not even an empty one
+                if conn.reader is None:
+                    at = data.find(b"\r\n\r\n")
+                    head = heads.get(data[:at])
+                if head is not None and head.length == len(data) - at - 4:
+                    begins, size = data[: at + 4], len(data)
+                    body = data[at + 4 :]
+                else:
+                    answer = self._assemble(conn, data, now)
+                    if answer is None:
+                        continue
+                    head, body = answer
+                if raw:
+                    body = b""
+                meaning = head.bodies.get(body)
             if meaning is None:
                 meaning = self._meaning(head, body)
             slot, values = meaning
@@ -223,20 +236,23 @@ class Engine(Connections):
             elif slot is None:
                 self._count_error(head, values)
             else:
-                slot.latency.append(came - conn.intended)
-                slot.service.append(came - conn.sent)
+                if conn.intended == conn.sent:
+                    slot.took.append(came - conn.sent)
+                else:
+                    slot.latency.append(came - conn.intended)
+                    slot.service.append(came - conn.sent)
                 slot.last = came
                 if slot.first is None:
                     slot.first = came
                 if values:
                     slot.values += values
-            if simple and head.keep and self._left and now < until:
+            if simple and head.keep and left and now < until:
                 # The next request of a user of the closed loop, without the calls of _next_of().
-                self._left -= 1
-                conn.intended = conn.begun = conn.sent = clock()
-                conn.request = request = requests[self._next % different]
-                self._next += stride
-                if conn.sent >= measure_from:
+                left -= 1
+                conn.request = request = requests[number % different]
+                number += stride
+                conn.intended = conn.begun = conn.sent = begun = clock()
+                if begun >= measure_from:
                     sent += 1
                 try:
                     count = conn.send(request)
@@ -254,7 +270,11 @@ class Engine(Connections):
                 conn.state = IDLE
             else:
                 self._close(conn)
+            self._left, self._next = left, number
             self._next_of(conn, now)
+            left, number = self._left, self._next
+        self._last = begins, size, head, meaning
+        self._left, self._next = left, number
         record.sent += sent
         record.stamps["receive"] += received
         record.stamps["clock"] += clocked

@@ -152,6 +152,17 @@ class Samples:
         }
 
 
+def together(parts):
+    """The Samples of several; not a copy where only one has any, so nothing may be added to it."""
+    parts = [samples for samples in parts if samples.count]
+    if len(parts) == 1:
+        return parts[0]
+    whole = Samples()
+    for samples in parts:
+        whole.merge(samples)
+    return whole
+
+
 def rank(ordered, ratio):
     """The order statistic at ``ratio`` of a sorted, non-empty sequence."""
     return ordered[max(1, math.ceil(ratio * len(ordered) - 1e-9)) - 1]

@@ -13,6 +13,7 @@ from collections import Counter
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import (
     Histogram,
     Samples,
+    together,
 )
 
 # The timeline never has more intervals than this; then two become one of twice the length.
@@ -73,23 +74,34 @@ class Predictions:
 
 
 class Slot:
-    """Answers of one predictor and version; the engine appends to the three lists."""
+    """Answers of one predictor and version; the engine appends to the four lists.
+
+    ``latency`` is from when a request was due, ``service`` from when it was sent. A closed loop sends
+    when it is due: what is both goes to ``took`` and is kept once.
+    """
 
     def __init__(self, predictor, version):
         self.predictor = predictor
         self.version = version
         self.latency = []
         self.service = []
+        self.took = []
         self.values = []
         self.first = None
         self.last = None
         self.count = 0
-        self.latencies = Samples()
+        self.late = Samples()  # latencies of which the service time is another
+        self.times = Samples()  # of which it is the same
         self.predictions = Predictions()
+
+    @property
+    def latencies(self):
+        return together((self.times, self.late))
 
     def merge(self, other):
         self.count += other.count
-        self.latencies.merge(other.latencies)
+        self.late.merge(other.late)
+        self.times.merge(other.times)
         self.predictions.merge(other.predictions)
         firsts = [slot.first for slot in (self, other) if slot.first is not None]
         lasts = [slot.last for slot in (self, other) if slot.last is not None]
@@ -136,8 +148,8 @@ class Record:
         self.errors = Counter()
         self.statuses = Counter()
         self.problems = Counter()
-        self.latencies = Samples()
-        self.services = Samples()
+        self.own_services = Samples()  # service times that are no latencies
+        self.given_up = Samples()  # what a request had waited for at its timeout
         self.lags = Samples()
         self.lag = []  # the engine appends; send time less due time
         self.waited = []  # latencies of requests given up at their timeout
@@ -152,6 +164,19 @@ class Record:
         self.width = 1.0  # seconds per interval
         self.intervals = []
         self._seen = (0, 0)
+
+    @property
+    def latencies(self):
+        """Of all answers, and of the requests given up."""
+        parts = [self.given_up]
+        for slot in self.slots.values():
+            parts += slot.times, slot.late
+        return together(parts)
+
+    @property
+    def services(self):
+        """Of all answers."""
+        return together([self.own_services, *(slot.times for slot in self.slots.values())])
 
     def slot(self, predictor, version):
         """The Slot of a predictor and version; one for all of them once there are too many."""
@@ -171,26 +196,28 @@ class Record:
         # get the answers of a whole tick.
         interval = self._interval(self.ended)
         for key, slot in self.slots.items():
-            if not slot.latency:
+            latency, took, values = slot.latency, slot.took, slot.values
+            count = len(latency) + len(took)
+            if not count:
                 continue
-            latency, values = slot.latency, slot.values
-            slot.latencies.add(latency)
-            self.latencies.add(latency)
-            self.services.add(slot.service)
+            slot.late.add(latency)
+            slot.times.add(took)
+            self.own_services.add(slot.service)
             slot.predictions.add(values)
-            slot.count += len(latency)
+            slot.count += count
             interval.latencies.add(latency)
+            interval.latencies.add(took)
             interval.note(
                 key,
-                len(latency),
+                count,
                 len(values),
                 sum(values),
                 min(values, default=None),
                 max(values, default=None),
             )
-            slot.latency, slot.service, slot.values = [], [], []
+            slot.latency, slot.service, slot.took, slot.values = [], [], [], []
         if self.waited:
-            self.latencies.add(self.waited)
+            self.given_up.add(self.waited)
             interval.latencies.add(self.waited)
             self.waited = []
         self.lags.add(self.lag)
@@ -228,7 +255,7 @@ class Record:
             (self.problems, other.problems),
         ):
             mine.update(theirs)
-        for name in ("latencies", "services", "lags"):
+        for name in ("own_services", "given_up", "lags"):
             getattr(self, name).merge(getattr(other, name))
         for name in ("sent", "missed", "abandoned", "queued", "connects", "cpu_seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -177,6 +177,10 @@ class Handler(socketserver.BaseRequestHandler):
     def error404(self, _number):
         return self.send(answer(b"no", "404 Not Found"))
 
+    def alike(self, number):
+        """Half of them fail, in as many bytes as an answer has."""
+        return self.send(answer(seldon(1.5), "500 No" if number % 2 else "200 OK"))
+
     def redirect(self, _number):
         return self.send(answer(b"", "302 Found", ("Location: http://198.51.100.1/",)))
 

@@ -138,6 +138,13 @@ def test_every_fault_is_counted_and_named(stub, path, kind, detail, mode):
         assert result["errors"]["by_status"] == {"500": result["requests"]}
 
 
+@pytest.mark.parametrize("protocol", ["seldon", "raw"])
+def test_an_answer_is_not_taken_for_one_of_the_same_size(stub, protocol):
+    result = run(stub.url("/alike"), count=100, connections=4, protocol=protocol, thresholds=[])
+    assert result["answers"] == 50
+    assert result["errors"]["by_status"] == {"500": 50}
+
+
 @pytest.mark.parametrize("path", ["hang", "drip"])
 def test_an_answer_that_does_not_come_times_out(stub, path):
     begin = time.monotonic()

@@ -126,3 +126,36 @@ def test_the_sample_of_predictions_is_bounded_and_fair():
     one.merge(two)
     assert len(one.sample) == RESERVOIR
     assert 0.4 < one.sample.count(100.0) / RESERVOIR < 0.6
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.booleans()), max_size=40),
+    st.lists(st.integers(10, 19), max_size=5),
+)
+def test_what_is_both_latency_and_service_time_counts_as_both(answers, waited):
+    record, latencies, services = Record(0), [], []
+    record.waited += waited
+    for predictor, value, same in answers:
+        slot = record.slot(predictor, "")
+        if same:
+            slot.took.append(value)
+        else:
+            slot.latency.append(value + 100)
+            slot.service.append(value)
+        latencies.append(value if same else value + 100)
+        services.append(value)
+    record.flush(SECOND)
+    record.merge(Record(0))
+    for found, expected in (
+        (record.latencies, latencies + waited),
+        (record.services, services),
+    ):
+        assert found.count == len(expected)
+        summary = found.summary([0.5])
+        assert (summary["min"], summary["max"]) == (
+            min(expected, default=None),
+            max(expected, default=None),
+        )
+    for slot in record.slots.values():
+        assert slot.count == slot.latencies.count
+        assert slot.count == sum(name == slot.predictor for name, _value, _same in answers)
