@@ -56,7 +56,7 @@ _CURES = (
         "The name of the registry cannot be resolved: correct it, or the machine's DNS.",
     ),
     (
-        r"read.?only|method not allowed|405",
+        r"read.?only|method not allowed|\b405\b|^unsupported$",
         "The registry is read-only: push to another, or end its maintenance.",
     ),
     (
@@ -69,7 +69,7 @@ _CURES = (
         "There is no such image: correct its name, or build or pull it first.",
     ),
     (
-        r"unknown blob|blob upload unknown|connection reset|internal server error|\b50[0234]\b|unexpected EOF",
+        r"unknown blob|blob upload unknown|connection reset|internal server error|\b50[02347]\b|unexpected EOF",
         "The registry failed, which may be because it is full or restarting: look at its log and try again.",
     ),
 )

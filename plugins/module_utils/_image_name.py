@@ -53,7 +53,11 @@ class ImageName(NamedTuple):
         if "/" not in plain:
             return plain
         # Shortened, a repository such as a.b/c would be taken for one of the registry a.b.
-        return "%s/%s" % (HUB, self.repository) if is_registry(plain.split("/")[0]) else self.repository
+        return (
+            "%s/%s" % (HUB, self.repository)
+            if is_registry(plain.split("/")[0])
+            else self.repository
+        )
 
     @property
     def text(self):

@@ -295,7 +295,11 @@ def _host(url):
 def _context(registry, ca_file):
     """TLS that trusts the system's CAs, those of the engine for this registry, and ca_file."""
     context = ssl.create_default_context()
-    known = [one for place in _ENGINE_TRUST for one in glob.glob(place + "/%s/*.crt" % glob.escape(registry))]
+    known = [
+        one
+        for place in _ENGINE_TRUST
+        for one in glob.glob(place + "/%s/*.crt" % glob.escape(registry))
+    ]
     for path in known:
         try:
             context.load_verify_locations(path)

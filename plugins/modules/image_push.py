@@ -339,7 +339,8 @@ class ImagePush:
     def _result(self, action, before, after, layers):
         image = self._target._replace(tag="", digest=after)
         result = {
-            "changed": after != before,
+            # What would be pushed has no digest yet in check mode.
+            "changed": after != before or (action == "push" and self._module.check_mode),
             "action": action,
             "image": self._target.text,
             "image_id": self._image["Id"],
@@ -364,6 +365,8 @@ def check(given):
     """Raises ImageError for options that do not make sense together."""
     if given["retries"] < 0 or given["timeout"] <= 0:
         raise ImageError("retries must be 0 or more, and timeout more than 0.")
+    if given["username"] and not (given["password"] or given["password_file"]):
+        raise ImageError("username comes without a password: give password or password_file.")
 
 
 def main():
@@ -372,14 +375,9 @@ def main():
         supports_check_mode=True,
         mutually_exclusive=[("password", "password_file")],
         required_by={"password": ["username"], "password_file": ["username"]},
-        required_if=[],
     )
     if IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("docker"), exception=IMPORT_ERROR)
-    if module.params["username"] and not (
-        module.params["password"] or module.params["password_file"]
-    ):
-        module.fail_json(msg="username is given without a password: give password or password_file.")
     try:
         check(module.params)
         module.exit_json(**ImagePush(module, time).run())

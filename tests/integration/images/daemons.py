@@ -102,7 +102,9 @@ class _Engine:
         client = self.client
         repository, tag = name.rsplit(":", 1)
         # Podman takes the tag from the repository alone.
-        text = client.import_image_from_data(data, repository=name if self.podman else repository, tag=tag)
+        text = client.import_image_from_data(
+            data, repository=name if self.podman else repository, tag=tag
+        )
         assert '"error' not in text, text
         return client.inspect_image(name)["Id"]
 
@@ -172,7 +174,9 @@ class Dockerd(_Engine):
         log = _BASE / "log"
         with log.open("w") as stream:
             # Others may still need it when the process that started it is gone.
-            process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdout=stream, stderr=stream, start_new_session=True
+            )
         wait_until(self._answers, process, log)
 
     def _make_bridge(self):
@@ -215,7 +219,13 @@ class Podman(_Engine):
         self.host = f"unix://{self._directory}/s"
 
     def start(self):
-        command = ["podman", "--root", f"{self._directory}/root", "--runroot", f"{self._directory}/run"]
+        command = [
+            "podman",
+            "--root",
+            f"{self._directory}/root",
+            "--runroot",
+            f"{self._directory}/run",
+        ]
         command += ["system", "service", "--time", "0", self.host]
         log = self._directory / "log"
         with log.open("w") as stream:
@@ -301,7 +311,9 @@ class Registry:
 
     def digest(self, repository, tag, account=None):
         """What it says that a tag holds; None where there is no such tag."""
-        request = urllib.request.Request(self.url(f"/v2/{repository}/manifests/{tag}"), method="HEAD")
+        request = urllib.request.Request(
+            self.url(f"/v2/{repository}/manifests/{tag}"), method="HEAD"
+        )
         request.add_header("Accept", ", ".join(_MANIFESTS))
         account = account or next(iter((self.users or {}).items()), None)
         if account:
@@ -380,7 +392,12 @@ def make_certificates(directory, host):
     directory = Path(directory)
     (directory / "ca.crt").write_bytes(
         certificate(
-            ca, ca, root, root, (x509.BasicConstraints(ca=True, path_length=None), True), (usage, True)
+            ca,
+            ca,
+            root,
+            root,
+            (x509.BasicConstraints(ca=True, path_length=None), True),
+            (usage, True),
         )
     )
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])

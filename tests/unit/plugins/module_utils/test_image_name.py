@@ -19,7 +19,9 @@ repositories = st.builds(
 tags = st.one_of(st.just(""), st.text("aZ9_", min_size=1, max_size=9), st.just("v1.0-rc.1"))
 ports = st.one_of(st.just(""), st.integers(1, 65535).map(":{}".format))
 hosts = st.one_of(
-    st.sampled_from(["localhost", "registry.example.org", "10.0.0.1", "127.0.0.1", "a-b.c", "B.org"]),
+    st.sampled_from(
+        ["localhost", "registry.example.org", "10.0.0.1", "127.0.0.1", "a-b.c", "B.org"]
+    ),
     st.ip_addresses(v=6).map("[{}]".format),
 )
 

@@ -59,7 +59,9 @@ def registry(stub, credentials=Credentials(), retries=3, **options):
 def bearer(stub, **more):
     realm = f"http://{stub.address}/token"
     text = f'Bearer realm="{realm}",service="registry.docker.io",scope="repository:team/app:pull"'
-    return error(401, "UNAUTHORIZED", "authentication required", **{"WWW-Authenticate": text, **more})
+    return error(
+        401, "UNAUTHORIZED", "authentication required", **{"WWW-Authenticate": text, **more}
+    )
 
 
 def token(text="t1", key="token"):
@@ -177,7 +179,9 @@ def test_no_token_no_request(stub, body):
 
 
 def test_a_realm_that_is_none(stub):
-    stub.put(f"HEAD {PATH}", error(401, "U", "no", **{"WWW-Authenticate": "Bearer realm=file:///etc"}))
+    stub.put(
+        f"HEAD {PATH}", error(401, "U", "no", **{"WWW-Authenticate": "Bearer realm=file:///etc"})
+    )
     with pytest.raises(ImageError, match="does not say where to get it"):
         registry(stub, ME).digest("1")
 
@@ -185,8 +189,16 @@ def test_a_realm_that_is_none(stub):
 @pytest.mark.parametrize(
     ("answer", "credentials", "told"),
     [
-        (error(401, "U", "no", **{"WWW-Authenticate": "Basic realm=x"}), ME, "refused the credentials of me"),
-        (error(401, "U", "no", **{"WWW-Authenticate": "Basic realm=x"}), Credentials(), "wants credentials"),
+        (
+            error(401, "U", "no", **{"WWW-Authenticate": "Basic realm=x"}),
+            ME,
+            "refused the credentials of me",
+        ),
+        (
+            error(401, "U", "no", **{"WWW-Authenticate": "Basic realm=x"}),
+            Credentials(),
+            "wants credentials",
+        ),
         (error(401, "U", "no"), Credentials(), "wants credentials"),
         (error(403, "DENIED", "no"), ME, "does not let me read team/app"),
         (error(418, "TEAPOT", "no"), ME, "answered HTTP 418"),
