@@ -301,7 +301,12 @@ class ImagePush:
                     stream=True,
                     auth_config=self._authentication(),
                 )
-                return self._engine.stream(lines or [])
+                if lines is None:
+                    raise ImageError(
+                        "The engine lost %s while it was pushed: see what removes images there."
+                        % self._target.text
+                    )
+                return self._engine.stream(lines)
             except ImageError as error:
                 if attempt == retries or not error.passing:
                     raise

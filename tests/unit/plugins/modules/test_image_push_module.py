@@ -26,6 +26,7 @@ class Engine:
         self.calls = []
         self.failures = []
         self.broken = set()
+        self.lost = False
         self._stub, self._place = stub, place
 
     def image(self, name):
@@ -43,7 +44,9 @@ class Engine:
             identifier, place, tag = arguments
             self.images[f"{place}:{tag}"] = identifier
         elif name == "remove_image":
-            del self.images[arguments[0]]
+            self.images.pop(arguments[0], None)
+        elif name == "push" and self.lost:
+            return None
         elif name == "push" and self.failures:
             raise self.failures.pop(0)
         elif name == "push":
@@ -120,6 +123,13 @@ def test_a_failed_push_leaves_no_tag(world, passing):
     assert world.engine.names().count("push") == (3 if passing else 1)
     assert world.slept == ([1, 2] if passing else [])
     assert world.engine.images == {"app:1": MINE}
+
+
+def test_an_image_that_went_meanwhile_is_no_unchanged_one(world):
+    world.stub.put("HEAD /v2/app/manifests/1", held(OTHER))
+    world.engine.lost = True
+    code, result = world.run()
+    assert code == 1 and "lost" in result["msg"] and world.engine.images == {"app:1": MINE}
 
 
 def test_a_failed_tag_is_not_pushed(world):
