@@ -146,6 +146,8 @@ class ActionModule(ActionBase):
                 "models_path": {"type": "list", "elements": "path", "default": []},
                 "training_data": {"type": "path"},
                 "first_port": {"type": "int", "default": 9000},
+                "runtime": {"type": "str", "choices": ["process", "container"], "default": "process"},
+                "images": {"type": "dict", "default": {}},
                 "environment_files": {"type": "list", "elements": "path", "default": []},
                 "runtime_files": {"type": "list", "elements": "path", "default": []},
             }
@@ -172,6 +174,11 @@ class ActionModule(ActionBase):
         deployment = _deployment.complete(description, args["first_port"])
         for predictor in deployment["predictors"]:
             predictor.update(models[predictor["model"]])
+        deployment["runtime"] = args["runtime"]
+        if args["runtime"] == "container":
+            found = _deployment.take_images(deployment["predictors"], args["images"])
+            if found:
+                raise Problems(found)
         return deployment
 
     def _model(self, model: str, args: dict) -> dict:

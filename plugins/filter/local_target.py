@@ -14,6 +14,7 @@ class FilterModule:
         return {
             "envoy_clusters": _local.envoy_clusters,
             "envoy_routes": _local.envoy_routes,
+            "model_containers": _local.model_containers,
             "model_ports": _local.model_ports,
             "model_services": _local.model_services,
             "prediction_path": _local.prediction_path,

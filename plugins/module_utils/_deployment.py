@@ -151,6 +151,28 @@ def default_image(predictor: dict) -> str:
     return f"{predictor['model'].rstrip('/').rsplit('/', 1)[-1]}:{predictor['version']}"
 
 
+def take_images(predictors: list[dict], images: dict) -> list[str]:
+    """Has completed predictors run from images, by their names; returns what is wrong with those.
+
+    An image is named by its digest in its repository, or by its Id where it was not pushed.
+    """
+    found = []
+    cure = "run images.yml, which builds it and writes it down as monitml_images"
+    for predictor in predictors:
+        record = images.get(predictor["name"])
+        who = f"predictor '{predictor['name']}'"
+        if not isinstance(record, dict) or not record.get("image"):
+            found.append(f"{who} has no image to run as a container: {cure}.")
+        elif record.get("model_digest") != predictor["digest"]:
+            found.append(f"{who}: the image {record['image']} was built from another model than is there: {cure}.")
+        else:
+            predictor["image"] = record["image"]
+            place = record["image"].rpartition(":")[0]
+            digest = record.get("digest")
+            predictor["container_image"] = f"{place}@{digest}" if digest else record.get("id", "")
+    return found
+
+
 def with_traffic(description: dict, traffic: dict) -> tuple[dict, list[str]]:
     """The description with other shares of the traffic, and what is wrong with those."""
     known = {predictor["name"] for predictor in description["predictors"]}

@@ -53,6 +53,34 @@ def model_services(deployment: dict, settings: dict) -> list[dict]:
     ]
 
 
+def model_containers(deployment: dict, settings: dict) -> list[dict]:
+    """The containers that serve the models, one per replica: name, image, command, env, directory.
+
+    settings: instance, and what model_services() takes. They share the machine's network, so that
+    they listen where processes would and nowhere else; directory is where they keep their counts.
+    """
+    images = [
+        predictor["container_image"]
+        for predictor in deployment["predictors"]
+        for _server in predictor["servers"]
+    ]
+    return [
+        {
+            "name": f"{settings['instance']}-{service['name']}",
+            "image": image,
+            "command": ["/s2i/bin/run", *service["command"][service["command"].index("--listen") :]],
+            "env": {
+                name: value
+                for name, value in service["environment"].items()
+                # These lead to what only a process finds on the machine.
+                if name not in ("MONITML_ARTIFACT_DIR", "PYTHONPYCACHEPREFIX")
+            },
+            "directory": service["environment"]["MONITML_METRICS_DIR"],
+        }
+        for image, service in zip(images, model_services(deployment, settings))
+    ]
+
+
 def _model_service(deployment: dict, predictor: dict, server: dict, settings: dict) -> dict:
     home = settings["home"]
     release = f"{home}/releases/{predictor['digest']}"
