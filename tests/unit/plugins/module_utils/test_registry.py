@@ -303,7 +303,7 @@ def test_a_redirect_takes_no_credentials_along(stub):
 def test_a_password_goes_nowhere_in_the_clear(realm):
     asked = registry("registry.example.org", ME)
     with pytest.raises(ImageError, match="without TLS"):
-        asked._check_realm(realm)
+        asked._token({"realm": realm})
     for fine in ("https://elsewhere.example.org/token", "http://127.0.0.1:1/t", "http://[::1]/t"):
         asked._check_realm(fine)
 

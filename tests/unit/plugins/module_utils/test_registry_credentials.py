@@ -64,6 +64,12 @@ def test_no_login(config, content):
     assert credentials.configured(PRIVATE, "") == Credentials()
 
 
+def test_a_named_configuration_without_a_login_leaves_the_default_one_alone(config, tmp_path):
+    config({"auths": {"h.org:5000": auth("me", "pw")}})
+    (tmp_path / "other.json").write_text("{}")
+    assert credentials.configured(PRIVATE, str(tmp_path / "other.json")) == Credentials()
+
+
 def test_settings_of_docker_are_no_logins(config):
     config({"psFormat": "table", "HttpHeaders": {"a": "b"}, "proxies": {"default": {}}})
     assert credentials.configured(PRIVATE, "") == Credentials()
