@@ -33,9 +33,8 @@ class Outcome:
         self.problem = problem
 
 
-_SINGLE = re.compile(
-    rb'"(?:ndarray|values|data)": ?\[+(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\]'
-)
+_NUMBER = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_SINGLE = re.compile(rb'"(?:ndarray|values|data)": ?\[+(%b)\]' % _NUMBER.pattern)
 
 
 def split_number(body):
@@ -51,6 +50,17 @@ def split_number(body):
     if value - value != 0:
         return None
     return body[: match.start(1)] + b"\0" + body[match.end(1) :], value
+
+
+def number_between(body, before, after):
+    """The number that split_number() would take out of a body to leave these two parts, or None."""
+    if not (body.startswith(before) and body.endswith(after)):
+        return None
+    match = _NUMBER.fullmatch(body, len(before), len(body) - len(after))
+    if match is None:
+        return None
+    value = float(match.group())
+    return value if value - value == 0 else None
 
 
 def is_only_number(rest, value, outcome):

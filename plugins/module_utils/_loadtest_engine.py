@@ -19,6 +19,7 @@ from collections import deque
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import (
     is_only_number,
+    number_between,
     read_outcome,
     split_number,
 )
@@ -317,11 +318,18 @@ class Engine(Connections):
 
     def _meaning(self, head, body):
         """(slot, values) of an answer, or (None, why it is an error)."""
+        # An answer that differs from one already read in its only prediction needs no JSON parser.
+        if head.template is not None:
+            before, after, slot = head.template
+            value = number_between(body, before, after)
+            if value is not None:
+                return slot, (value,)
         found = split_number(body) if 200 <= head.status < 300 else None
         if found:
-            # An answer that differs from one already read in its only prediction needs no JSON parser.
             slot = head.templates.get(found[0])
             if slot is not None:
+                before, _mark, after = found[0].partition(b"\0")
+                head.template = before, after, slot
                 return slot, (found[1],)
         outcome = read_outcome(self.work.protocol, head.headers, body)
         meaning = None, outcome.problem

@@ -40,7 +40,7 @@ class Head:
     whether the connection may be used again; ``headers`` maps lower-case names to text.
     """
 
-    __slots__ = ("status", "length", "keep", "headers", "bodies", "templates")
+    __slots__ = ("status", "length", "keep", "headers", "bodies", "templates", "template")
 
     def __init__(self, status, length, keep, headers):
         self.status = status
@@ -50,6 +50,7 @@ class Head:
         # For the engine: what bodies seen under this head meant, whole or but for their number.
         self.bodies = {}
         self.templates = {}
+        self.template = None  # the last that fitted: what is before the number, after it, and whose
 
 
 def parse_head(raw):

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_answer import (
     is_only_number,
+    number_between,
     read_outcome,
     split_number,
 )
@@ -139,6 +140,23 @@ def test_a_number_taken_out_is_the_one_that_is_read(number, tight):
     document = {"data": {"names": [], "ndarray": [number]}, "meta": PATH}
     body = json.dumps(document, separators=(",", ":") if tight else None).encode()
     assert split_number(body)[1] == read_outcome("seldon", {}, body).values[0]
+
+
+parts = st.sampled_from(["", "1", "-2.5", "1e9", "1e999", "01", "]", "[", ",", '"data":[7]', "\0", "ab"])
+
+
+@given(st.lists(parts, max_size=4).map("".join))
+def test_a_number_between_known_parts_is_the_one_taken_out(between):
+    before, after = b'{"data":{"ndarray":[', b'],"names":[]}}'
+    body = before + between.encode() + after
+    found = split_number(body)
+    fits = found is not None and found[0] == before + b"\0" + after
+    assert number_between(body, before, after) == (found[1] if fits else None)
+
+
+@pytest.mark.parametrize("body", [b'{"a":[1]', b'[1]}', b'{"a":[', b'{"a":[]}', b""])
+def test_parts_that_overlap_or_are_cut_hold_no_number(body):
+    assert number_between(body, b'{"a":[', b"]}") is None
 
 
 json_values = st.recursive(
