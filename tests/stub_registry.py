@@ -62,7 +62,7 @@ def serving():
             stub.seen.append((what, query, dict(self.headers), body))
             answer = stub.take(what)
             if answer is None:
-                # Without a lingering close the other side sees a reset, as with one that was killed.
+                # As one that is killed while it is asked.
                 self.close_connection = True
                 return
             status, headers, body = answer

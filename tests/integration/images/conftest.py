@@ -8,9 +8,7 @@ import secrets
 
 import pytest
 from daemons import Dockerd, Podman, Registry
-
-USER = "pusher"
-PASSWORD = "secret-of-a-test-7f3a"
+from pushing import PASSWORD, USER, Pusher
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +45,19 @@ def new_registry():
     yield make
     for one in made:
         one.remove()
+
+
+@pytest.fixture
+def no_login(tmp_path, monkeypatch):
+    """Docker's configuration, which is not that of the person who runs the tests."""
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    return tmp_path / "docker/config.json"
+
+
+@pytest.fixture
+def pusher(dockerd, registry, capsys, no_login):
+    return Pusher(dockerd, registry, capsys)
 
 
 @pytest.fixture

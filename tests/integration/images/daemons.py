@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import fcntl
 import io
 import ipaddress
@@ -30,10 +29,7 @@ from pathlib import Path
 
 import docker
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import make_certificates
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
@@ -54,7 +50,7 @@ def free_port(host=HOST):
 
 
 def wait_until(answers, process, log):
-    """Waits until answers() is true. Fails with the log where the process ends or takes too long."""
+    """Waits until answers() is true. Fails with the log where the process ends, or is slow."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         if answers():
@@ -228,8 +224,14 @@ class Podman(_Engine):
         ]
         command += ["system", "service", "--time", "0", self.host]
         log = self._directory / "log"
+        # Its defaults are more than a machine may be allowed to give.
+        limits = self._directory / "containers.conf"
+        limits.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
+        environment = dict(os.environ, CONTAINERS_CONF=str(limits))
         with log.open("w") as stream:
-            self._process = subprocess.Popen(command, stdout=stream, stderr=stream)
+            self._process = subprocess.Popen(
+                command, stdout=stream, stderr=stream, env=environment
+            )
         wait_until(self._answers, self._process, log)
         return self
 
@@ -363,51 +365,3 @@ class Registry:
             for name, password in self.users.items()
         ]
         (self.directory / "users").write_text("".join(lines))
-
-
-def make_certificates(directory, host):
-    """Puts a CA, ca.crt, and a certificate for an address, server.crt and .key, in a directory."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-
-    def certificate(name, issuer, key, signer, *extensions):
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-        for extension, critical in extensions:
-            made = made.add_extension(extension, critical)
-        return made.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    def named(text):
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    root, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca = named(f"CA of a test {secrets.token_hex(4)}")
-    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    directory = Path(directory)
-    (directory / "ca.crt").write_bytes(
-        certificate(
-            ca,
-            ca,
-            root,
-            root,
-            (x509.BasicConstraints(ca=True, path_length=None), True),
-            (usage, True),
-        )
-    )
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
-    (directory / "server.crt").write_bytes(
-        certificate(named(host), ca, key, root, (address, False))
-    )
-    (directory / "server.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )

@@ -122,10 +122,8 @@ def test_a_broken_configuration_is_not_taken_for_an_empty_one(config, content):
 
 def test_a_credential_helper_is_asked(config, tmp_path, monkeypatch):
     helper = tmp_path / "docker-credential-ours"
-    helper.write_text(
-        "#!/bin/sh\nread server\n"
-        'echo "{\\"ServerURL\\": \\"$server\\", \\"Username\\": \\"me\\", \\"Secret\\": \\"of $server\\"}"\n'
-    )
+    answer = '{"ServerURL": "%s", "Username": "me", "Secret": "of %s"}'
+    helper.write_text(f"#!/bin/sh\nread one\nprintf '{answer}' \"$one\" \"$one\"\n")
     helper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     config({"credHelpers": {"h.org:5000": "ours"}})
