@@ -130,7 +130,7 @@ class Column:
 
 
 class Contract:
-    """``features`` and ``targets`` are lists of Columns; ``outside`` is "answer", "refuse" or None."""
+    """Lists of Columns, ``features`` and ``targets``; ``outside``: "answer", "refuse" or None."""
 
     def __init__(self, features, targets=(), outside=None):
         self.features = features
@@ -202,7 +202,9 @@ def _part(document, key, repeated, first, where):
     for position, entry in enumerate(entries, 1):
         label = "%s %d of %s" % (key[:-1], position, where)
         if not isinstance(entry, dict):
-            raise ContractError("%s must be a mapping with name and ftype, not %r." % (label, entry))
+            raise ContractError(
+                "%s must be a mapping with name and ftype, not %r." % (label, entry)
+            )
         name = entry.get("name", "")
         if not isinstance(name, str):
             raise ContractError(
@@ -214,7 +216,8 @@ def _part(document, key, repeated, first, where):
         names = _names(entry, label, repeated, first)
         if len(columns) + len(names) > _MAX_COLUMNS:
             raise ContractError(
-                "%s makes more than %d columns; correct its repeat or shape." % (label, _MAX_COLUMNS)
+                "%s makes more than %d columns; correct its repeat or shape."
+                % (label, _MAX_COLUMNS)
             )
         columns += [column.named(name, position) for name in names]
     return columns
@@ -304,14 +307,16 @@ def bounds(value, label="range"):
         elif is_number(bound) and is_finite(bound):
             ends.append(bound)
         else:
-            raise ContractError('%s: an end of range is a number or "inf", not %r.' % (label, bound))
+            raise ContractError(
+                '%s: an end of range is a number or "inf", not %r.' % (label, bound)
+            )
     if None not in ends and ends[0] > ends[1]:
         raise ContractError("%s: range %r runs backwards; put the low end first." % (label, value))
     return ends
 
 
 def entry_problems(where, entry):
-    """What is wrong with one entry that has to be written out, as sentences; ``where`` is its place."""
+    """What is wrong with an entry in which nothing may be left out, as sentences."""
     if not isinstance(entry, dict):
         return ["%s is no JSON object." % where]
     found = [
@@ -335,7 +340,7 @@ def _is_range(value):
 
 
 def contract_problems(document):
-    """What is wrong with a parsed contract that is to be deployed, as sentences; empty when nothing is."""
+    """What is wrong with a parsed contract that is to be deployed, as sentences."""
     if not isinstance(document, dict):
         return ["it is no JSON object with 'features' and 'targets'."]
     found = []

@@ -82,7 +82,7 @@ def read_document(answer):
 
 
 def failed(document):
-    """Whether a parsed body says that the request failed; Seldon writes the enum by name or number."""
+    """Whether a body says that the request failed; Seldon writes the enum by name or number."""
     status = document.get("status") if isinstance(document, dict) else None
     return isinstance(status, dict) and status.get("status") in ("FAILURE", 1)
 
@@ -194,7 +194,7 @@ def value_faults(rows, targets):
 
 
 def judge(answer, targets, sent):
-    """(rows of the answer or None, Faults) of what came back for ``sent`` rows within the contract."""
+    """(rows of the answer or None, Faults) of what came back for ``sent`` rows of the contract."""
     try:
         document = read_document(answer)
         rows = read_rows(document, targets, sent)
@@ -260,7 +260,7 @@ def expected_counts(targets, rows):
 
 
 def expected_feedback(rewards):
-    """[(series, labels, increase)] of the metrics of a model that was told ``rewards``, none below 0."""
+    """[(series, labels, increase)] of a model that was told ``rewards``, none below 0."""
     return [
         (metrics.FEEDBACK, {}, len(rewards)),
         (metrics.FEEDBACK_REWARD, {}, sum(rewards)),

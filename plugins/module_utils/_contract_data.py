@@ -59,8 +59,8 @@ class _Scan:
             return self._categories("STRING", self.texts, MAX_TEXTS)
         if self.missing is not None:
             raise ContractError(
-                "row %d, column %s: %s is no value, and a contract allows none; fill it in, or leave the "
-                "row or the column out." % (self.missing[0], self.name, shown(self.missing[1]))
+                "row %d, column %s: %s is no value, and a contract allows none; fill it in, or leave "
+                "the row or the column out." % (self.missing[0], self.name, shown(self.missing[1]))
             )
         if self.whole and len(self.wholes) <= self._max_categories:
             return self._categories("INT", self.wholes, self._max_categories)
@@ -71,8 +71,8 @@ class _Scan:
     def _categories(self, dtype, values, limit):
         if len(values) > limit:
             raise ContractError(
-                "column %s holds more than %d different texts, which is no category; leave it out of "
-                "features." % (self.name, limit)
+                "column %s holds more than %d different texts, which is no category; leave it out "
+                "of features." % (self.name, limit)
             )
         return {
             "name": self.name,

@@ -38,8 +38,8 @@ class GrpcModel:
         except grpc.FutureTimeoutError:
             self._channel.close()
             raise ContractError(
-                "nothing answered gRPC on grpc_address %s within %g s; start the model's gRPC server "
-                "or correct the address." % (address, timeout)
+                "nothing answered gRPC on grpc_address %s within %g s; start the model's gRPC "
+                "server or correct the address." % (address, timeout)
             ) from None
         self._predict = self._channel.unary_unary(
             _PREDICT,
@@ -57,7 +57,9 @@ class GrpcModel:
             if err.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 return Answer(problem="The model did not answer within %g s." % self._timeout)
             text = " ".join((err.details() or "").split())[:200].rstrip(".")
-            return Answer(problem="The model answered gRPC status %s (%s)." % (err.code().name, text))
+            return Answer(
+                problem="The model answered gRPC status %s (%s)." % (err.code().name, text)
+            )
         except json_format.Error as err:
             return Answer(problem="The model's gRPC answer cannot be read (%s)." % err)
 

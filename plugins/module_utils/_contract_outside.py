@@ -91,7 +91,7 @@ def _unknown(column):
 
 
 def _beyond(column, sign):
-    """A number well outside one end of a range; None where that end is open or as far as floats go."""
+    """A number outside one end of a range; None where that is open or as far as floats go."""
     end = column.high if sign > 0 else column.low
     if column.values is not None or end is None:
         return None

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One contract test from options to result: what is sent in which order, and what is noted of it."""
+"""One contract test from options to result: what is sent, and what is noted of it."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class ContractTest:
         )
 
     def run(self):
-        """Sends everything. Raises ContractError and LoadTestError where the model cannot be reached."""
+        """Sends everything. ContractError and LoadTestError where the model cannot be reached."""
         tls = {k: self._options[k] for k in ("ca_file", "validate_certs", "tls_server_name")}
         for endpoint in (self._model, self._metrics, self._feedback):
             if endpoint is not None:
@@ -209,7 +209,10 @@ class ContractTest:
                     continue
                 at = check.differing(first, got)
                 if at is not None:
-                    said = "The answer to %s is another than the one to %s." % (form, self._forms[0])
+                    said = "The answer to %s is another than the one to %s." % (
+                        form,
+                        self._forms[0],
+                    )
                     self._note(check.Fault("forms", said, at), rows, answer)
         if self._answered < self._rows:
             # A request that failed may have been counted before it did.
@@ -285,7 +288,9 @@ class ContractTest:
             "changed": False,
             "violations": violations[:_MAX_VIOLATIONS],
             "violations_total": sum(len(found) for found in self._found.values()),
-            "checks": {name: len(self._found[name]) for name in check.CHECKS if name in self._found},
+            "checks": {
+                name: len(self._found[name]) for name in check.CHECKS if name in self._found
+            },
             "requests": self._requests,
             "rows": self._rows,
             "outside": self._outside,
@@ -302,8 +307,11 @@ class ContractTest:
             return "The model breaks its contract in %s. %s: %s" % (asked, amount, first)
         if not self._options["outside"]:
             return "The model keeps its contract in %s." % asked
-        return "The model keeps its contract in %s, answered %d inputs outside it and refused %d." % (
-            asked,
-            self._outside["answered"],
-            self._outside["refused"],
+        return (
+            "The model keeps its contract in %s, answered %d inputs outside it and refused %d."
+            % (
+                asked,
+                self._outside["answered"],
+                self._outside["refused"],
+            )
         )

@@ -108,7 +108,11 @@ def test_grpc_answers_as_rest_does(serve, python):
         ("kind", {"range"}, "kind is -5.0, below 0"),
         ("names", {"names"}, 'names its columns ["wrong", "y"]'),
         ("random", {"same"}, "another answer the second time"),
-        ("columns", {"status"}, "HTTP 500 (The model answered 1 columns; its contract has 2 targets)"),
+        (
+            "columns",
+            {"status"},
+            "HTTP 500 (The model answered 1 columns; its contract has 2 targets)",
+        ),
         ("careless", {"outside"}, "was answered where the contract wants a refusal"),
         ("outside_fails", {"outside"}, "Text for a, which is a number made it fail"),
         ("outside_hangs", {"outside"}, "got no answer: The model did not answer within 1 s"),
@@ -148,7 +152,9 @@ def test_a_contract_that_is_written_from_data_is_kept(serve, tmp_path):
     options = {"data": str(DATA), "path": str(path), "targets": ["price"]}
     assert run_module("contract_from_data", **options)[1]["changed"]
     assert not run_module("contract_from_data", **options)[1]["changed"]
-    written, ours = json.loads(path.read_text()), json.loads((HOUSING / "contract.json").read_text())
+    written, ours = json.loads(path.read_text()), json.loads(
+        (HOUSING / "contract.json").read_text()
+    )
     assert written["features"] == ours["features"]
     code, result = contract_test(serve(HOUSING), path)
     assert code == 0, result["msg"]

@@ -167,7 +167,10 @@ def test_a_sound_contract_has_no_problem():
         ({"features": [{"dtype": "INT", "ftype": "categorical"}]}, "needs its 'values'"),
         ({"features": [{"dtype": "INT", "ftype": "continuous", "range": [2, 1]}]}, "two numbers"),
         ({"features": [{"dtype": "INT", "ftype": "continuous"}]}, "two numbers"),
-        ({"features": [{"dtype": "INT", "ftype": "continuous", "range": ["a", {}]}]}, "two numbers"),
+        (
+            {"features": [{"dtype": "INT", "ftype": "continuous", "range": ["a", {}]}]},
+            "two numbers",
+        ),
     ],
 )
 def test_a_malformed_contract_is_told_by_place(change, told):

@@ -69,7 +69,13 @@ def test_a_sound_answer_has_no_fault(given_targets, sent, given_answer, rows):
         ([PRICE], 1, Answer(200, "oops"), "json", "no JSON."),
         ([PRICE], 1, Answer(200, "[" * 100000), "json", "no JSON."),
         ([PRICE], 1, Answer(200, "[]"), "json", "no JSON object"),
-        ([PRICE], 1, answer(status={"status": "FAILURE", "info": "no"}), "failure", "FAILURE (no)."),
+        (
+            [PRICE],
+            1,
+            answer(status={"status": "FAILURE", "info": "no"}),
+            "failure",
+            "FAILURE (no).",
+        ),
         ([PRICE], 1, answer(status={"status": 1}), "failure", "FAILURE."),
         ([PRICE], 1, answer(strData="5"), "data", "holds strData where"),
         ([PRICE], 1, answer(), "data", "holds nothing where"),
@@ -131,7 +137,9 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["data", "ndarray", "tensor", "shape", "values", "names", "status", "info"]),
+        st.sampled_from(
+            ["data", "ndarray", "tensor", "shape", "values", "names", "status", "info"]
+        ),
         inner,
         max_size=4,
     ),
@@ -205,7 +213,9 @@ def test_the_series_are_those_of_our_servers():
     """As the counters that watch() keeps say it, for numbers, repeated targets and text."""
     layout = metrics.Layout.from_contract({"targets": [{**PRICE, "repeat": 2}, {}]})
     expected = check.expected_counts(targets({**PRICE, "repeat": 2}, {**PRICE, "name": ""}), 1)
-    assert [labels["output"] for _name, labels, _rows in expected] == [n for n, _b in layout.outputs]
+    assert [labels["output"] for _name, labels, _rows in expected] == [
+        n for n, _b in layout.outputs
+    ]
     assert {name for name, _labels, _rows in expected} == {"monitml_prediction_count"}
     ((name, labels, rows),) = check.expected_counts(targets(PRICE, LABEL), 3)
     assert (name, labels, rows) == (metrics.PREDICTION_NON_NUMERIC, {}, 3)

@@ -105,7 +105,15 @@ def test_what_is_wrong_with_the_data_is_said(text, options, says):
 
 @pytest.mark.parametrize(
     "cell, value",
-    [("5", 5), (" 5.0", 5.0), ("-.5e1", -5.0), ("", None), (".", None), ("inf", None), ("1 2", None)],
+    [
+        ("5", 5),
+        (" 5.0", 5.0),
+        ("-.5e1", -5.0),
+        ("", None),
+        (".", None),
+        ("inf", None),
+        ("1 2", None),
+    ],
 )
 def test_cells_are_numbers_or_text(cell, value):
     assert read_number(cell) == value and type(read_number(cell)) is type(value)

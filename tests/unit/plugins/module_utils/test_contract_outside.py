@@ -95,7 +95,9 @@ def test_a_wide_contract_is_sampled_by_its_entries():
 
 
 @given(
-    st.lists(st.integers() | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4),
+    st.lists(
+        st.integers() | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4
+    ),
     st.lists(st.text(max_size=3), min_size=1, max_size=3),
     st.integers(-(10**6), 10**6),
     st.integers(0, 10**6),
@@ -134,7 +136,12 @@ GOOD = Answer(200, '{"data": {"ndarray": [5]}}')
         (Answer(422, "no"), "answer", "refused", "was refused, where the contract wants an answer"),
         (Answer(200, '{"status": {"status": "FAILURE"}}'), None, "refused", ""),
         (Answer(200, '{"status": {"status": 1}}'), "answer", "refused", "wants an answer"),
-        (Answer(500, "oh"), None, "failed", "An input made it fail: The model answered HTTP 500 (oh)."),
+        (
+            Answer(500, "oh"),
+            None,
+            "failed",
+            "An input made it fail: The model answered HTTP 500 (oh).",
+        ),
         (Answer(500, "oh"), "refuse", "failed", "made it fail"),
         (Answer(302, ""), None, "failed", "made it fail"),
         (Answer(200, "oh"), None, "failed", "is no JSON"),

@@ -82,7 +82,11 @@ def test_compressed_data_and_a_byte_order_mark_are_read(run, tmp_path):
         (b"", {}, "data.csv: it is empty"),
         (b"a,price\n,1\n", {}, 'data.csv: row 1, column a: "" is no value'),
         (DATA.encode(), {"targets": ["cost"]}, "lacks the columns cost; it has grade, lat"),
-        (DATA.encode(), {"path": "/nowhere/contract.json"}, "contract.json cannot be written (No such"),
+        (
+            DATA.encode(),
+            {"path": "/nowhere/contract.json"},
+            "contract.json cannot be written (No such",
+        ),
         (DATA.encode(), {"path": "/"}, "/ cannot be written (Is a directory)"),
     ],
 )

@@ -52,11 +52,13 @@ class Model(ThreadingHTTPServer):
         """A client that hung up is not worth a traceback."""
 
     def metrics(self):
-        return "".join(
-            'monitml_prediction_count{output="%s"} %d\n' % (name, self.rows)
-            for name in ("price", "class")
-        ) + "seldon_api_model_feedback_total %d\n" % self.feedbacks + (
-            'seldon_api_model_feedback_reward_total{sign="positive"} %s\n' % self.reward
+        return (
+            "".join(
+                'monitml_prediction_count{output="%s"} %d\n' % (name, self.rows)
+                for name in ("price", "class")
+            )
+            + "seldon_api_model_feedback_total %d\n" % self.feedbacks
+            + ('seldon_api_model_feedback_reward_total{sign="positive"} %s\n' % self.reward)
         )
 
 
@@ -163,8 +165,8 @@ def test_a_model_that_keeps_its_contract_passes(capsys, model):
     assert (result["requests"], result["rows"]) == (16, 32)
     assert result["outside"] == {"answered": 0, "refused": 13, "failed": 0}
     assert result["msg"] == (
-        "The model keeps its contract in 16 requests with 32 rows, answered 0 inputs outside it and "
-        "refused 13."
+        "The model keeps its contract in 16 requests with 32 rows, answered 0 inputs outside it "
+        "and refused 13."
     )
     assert (server.rows, server.feedbacks, server.reward) == (32, 2, 1)
 
@@ -222,7 +224,11 @@ BROKEN = {
         {"outside": lambda _a: (200, '{"data": {"ndarray": [[1, 2, 3]]}}')},
         "was answered wrongly: The model answered 3 columns",
     ),
-    "malformed fails": ("outside", {"malformed": lambda _a: (500, "boom")}, "is no JSON made it fail"),
+    "malformed fails": (
+        "outside",
+        {"malformed": lambda _a: (500, "boom")},
+        "is no JSON made it fail",
+    ),
     "malformed passes": (
         "outside",
         {"malformed": lambda _a: (200, '{"data": {"ndarray": [[1, 1]]}}')},
@@ -266,7 +272,12 @@ def test_violations_are_bounded_and_of_every_kind(capsys, model):
 
 @pytest.mark.parametrize(
     "declared, answers, passes",
-    [("refuse", False, True), ("refuse", True, False), ("answer", True, True), ("answer", False, False)],
+    [
+        ("refuse", False, True),
+        ("refuse", True, False),
+        ("answer", True, True),
+        ("answer", False, False),
+    ],
 )
 def test_inputs_outside_are_dealt_with_as_declared(capsys, model, declared, answers, passes):
     good = (200, '{"data": {"ndarray": [[1, 1]]}}')
@@ -363,7 +374,10 @@ def free_port():
 @pytest.mark.parametrize(
     "options, says",
     [
-        ({"contract": "/nowhere/contract.json"}, "contract /nowhere/contract.json cannot be read (No"),
+        (
+            {"contract": "/nowhere/contract.json"},
+            "contract /nowhere/contract.json cannot be read (No",
+        ),
         ({"contract": {}}, "describes no features"),
         ({"contract": {"features": []}}, "describes no features"),
         ({"contract": {"features": CONTRACT["features"]}}, "describes no targets"),
@@ -391,7 +405,9 @@ def test_bad_input_is_one_sentence(capsys, options, says):
 
 def test_a_contract_that_is_no_json_is_told(capsys, tmp_path):
     (tmp_path / "contract.json").write_text("{")
-    _code, result = run(capsys, url="http://127.0.0.1:1/predict", contract=str(tmp_path / "contract.json"))
+    _code, result = run(
+        capsys, url="http://127.0.0.1:1/predict", contract=str(tmp_path / "contract.json")
+    )
     assert "contract.json is not valid JSON" in result["msg"]
 
 
