@@ -199,7 +199,7 @@ class Engine(Connections):
             if ancillary:
                 seconds, nanoseconds = unpack_stamp(ancillary[0][2])
                 came = seconds * 1000000000 + nanoseconds - offset
-                # The wall clock may be set while we run; then the stamp lies outside of the request.
+                # The wall clock may be set while we run; then the stamp lies outside the request.
                 if conn.sent <= came <= now:
                     received += 1
                 else:
@@ -209,7 +209,7 @@ class Engine(Connections):
                 came = now
                 clocked += 1
             if len(data) == size and conn.reader is None and data.startswith(begins):
-                # The head of the answer before, as most have; where bodies are not read, that is all.
+                # The head of the answer before, as most have; where no body is read, that is all.
                 if not raw:
                     body = data[len(begins) :]
                     meaning = head.bodies.get(body)

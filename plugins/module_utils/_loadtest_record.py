@@ -76,8 +76,8 @@ class Predictions:
 class Slot:
     """Answers of one predictor and version; the engine appends to the four lists.
 
-    ``latency`` is from when a request was due, ``service`` from when it was sent. A closed loop sends
-    when it is due: what is both goes to ``took`` and is kept once.
+    ``latency`` is from when a request was due, ``service`` from when it was sent. A closed loop
+    sends when it is due: what is both goes to ``took`` and is kept once.
     """
 
     def __init__(self, predictor, version):

@@ -37,15 +37,12 @@ PLAY = """
 def playbook(tmp_path, *arguments, terminal=False):
     play = tmp_path / "play.yml"
     play.write_text(PLAY)
-    command = [
-        "ansible-playbook",
-        "-i",
-        "localhost,",
-        "-e",
-        "ansible_python_interpreter=" + sys.executable,
-        str(play),
-        *arguments,
-    ]
+    interpreter = "ansible_python_interpreter=" + sys.executable
+    return start("-i", "localhost,", "-e", interpreter, str(play), *arguments, terminal=terminal)
+
+
+def start(*arguments, terminal=False):
+    command = ["ansible-playbook", *arguments]
     if terminal:
         command = ["script", "-qec", " ".join(command), "/dev/null"]
     environment = {
@@ -72,6 +69,19 @@ def test_the_action_plugin_runs_on_the_controller(stub, tmp_path):
     assert process.returncode == 0, output
     assert "answers: 80" in output and "changed=0" in output
     assert "s left" not in output  # no terminal, no progress
+
+
+@pytest.mark.parametrize("given", ["n=80", "n=80 loadtest_hosts=localhost"])
+def test_the_collections_playbook_judges_the_split_that_the_description_declares(stub, given):
+    url = "url=" + stub.url()
+    process = start("playbooks/loadtest.yml", "-e", given, "-e", url)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert "80 requests, 80 answers (bad 20, good 60), 0 errors" in output
+    # Of a predictor that answers everything, no share is as declared.
+    process = start("playbooks/loadtest.yml", "-e", "n=80", "-e", "url=" + stub.url("/body"))
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 2 and "declared 75.0 %" in output, output
 
 
 def test_progress_is_shown_in_a_terminal(stub, tmp_path):

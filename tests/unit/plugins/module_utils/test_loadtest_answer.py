@@ -142,7 +142,9 @@ def test_a_number_taken_out_is_the_one_that_is_read(number, tight):
     assert split_number(body)[1] == read_outcome("seldon", {}, body).values[0]
 
 
-parts = st.sampled_from(["", "1", "-2.5", "1e9", "1e999", "01", "]", "[", ",", '"data":[7]', "\0", "ab"])
+parts = st.sampled_from(
+    ["", "1", "-2.5", "1e9", "1e999", "01", "]", "[", ",", '"data":[7]', "\0", "ab"]
+)
 
 
 @given(st.lists(parts, max_size=4).map("".join))
@@ -154,7 +156,7 @@ def test_a_number_between_known_parts_is_the_one_taken_out(between):
     assert number_between(body, before, after) == (found[1] if fits else None)
 
 
-@pytest.mark.parametrize("body", [b'{"a":[1]', b'[1]}', b'{"a":[', b'{"a":[]}', b""])
+@pytest.mark.parametrize("body", [b'{"a":[1]', b"[1]}", b'{"a":[', b'{"a":[]}', b""])
 def test_parts_that_overlap_or_are_cut_hold_no_number(body):
     assert number_between(body, b'{"a":[', b"]}") is None
 
