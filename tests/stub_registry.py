@@ -57,7 +57,7 @@ def serving():
 
         def _answer(self):
             path, _mark, query = self.path.partition("?")
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self._body()
             what = f"{self.command} {path}"
             stub.seen.append((what, query, dict(self.headers), body))
             answer = stub.take(what)
@@ -73,6 +73,16 @@ def serving():
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
+
+        def _body(self):
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
 
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _answer
 

@@ -37,15 +37,18 @@ class Engine:
 
     def __init__(self, host="", seconds=600):
         self.host = host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+        self._version = None
         try:
             self.client = docker.APIClient(base_url=self.host, version="auto", timeout=seconds)
-            self._version = self.client.version()
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise ImageError(errors.unreachable(self.host, error)) from error
 
     @property
     def is_podman(self):
         """Whether it is Podman, which takes most of Docker's calls and not all."""
+        # Asked once and only where it matters, because Podman takes up to a second for it.
+        if self._version is None:
+            self._version = self.call("version") or {}
         names = [part.get("Name", "") for part in self._version.get("Components") or []]
         return any("Podman" in name for name in names)
 

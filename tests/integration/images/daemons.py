@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
+import functools
 import io
 import ipaddress
 import os
@@ -63,7 +64,7 @@ def end(pid, seconds=30):
     """Ends a process by its id."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-        for _ in range(seconds * 50):
+        for _try in range(seconds * 50):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
             os.kill(pid, 0)
@@ -88,7 +89,7 @@ class _Engine:
     host = ""
     podman = False
 
-    @property
+    @functools.cached_property
     def client(self):
         return docker.APIClient(self.host, version="auto", timeout=120)
 
@@ -162,8 +163,8 @@ class Dockerd(_Engine):
     def _launch(self):
         self._make_bridge()
         command = ["dockerd", "--host", self.host, "--bridge", _BRIDGE]
-        for option in ("data-root", "exec-root", "pidfile"):
-            command += [f"--{option}", str(_BASE / option.split("-")[0].removesuffix("file"))]
+        for option, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")):
+            command += [f"--{option}", str(_BASE / name)]
         # What the machine's own daemon is told is not for this one.
         (_BASE / "daemon.json").write_text("{}")
         command += ["--config-file", str(_BASE / "daemon.json")]

@@ -117,7 +117,7 @@ def test_a_tag_of_another_image_is_put_back(world):
 
 @pytest.mark.parametrize("passing", [True, False])
 def test_a_failed_push_leaves_no_tag(world, passing):
-    world.engine.failures = [ImageError("No.", passing) for _ in range(9)]
+    world.engine.failures = [ImageError("No.", passing) for _try in range(9)]
     code, result = world.run(retries=2)
     assert code == 1 and result["msg"] == "No."
     assert world.engine.names().count("push") == (3 if passing else 1)
