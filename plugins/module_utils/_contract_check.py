@@ -144,7 +144,9 @@ def _array(document):
 
 
 def _reshaped(values, shape):
-    whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    whole = isinstance(shape, list) and all(
+        isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in shape
+    )
     if not isinstance(values, list) or not whole or math.prod(shape) != len(values):
         sentence = "The answer's tensor has the shape %s for %s values."
         count = len(values) if isinstance(values, list) else "no list of"
