@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from serving import MODELS, ROOT, Server, deploy, find_python, free_port
@@ -128,6 +131,49 @@ def test_a_model_that_breaks_its_contract_fails(serve, way, checks, says):
     assert set(result["checks"]) == checks, result["msg"]
     assert (code == 0) is (not checks) and time.monotonic() - started < 20
     assert any(says in one["message"] for one in result["violations"]) or says in result["msg"]
+
+
+class Fixed(BaseHTTPRequestHandler):
+    """Answers 1 for one row."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"data": {"ndarray": [1]}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_certificate_is_trusted_or_the_cure_is_told(tmp_path):
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=model.test".split()
+    command += [
+        "-addext",
+        "subjectAltName=DNS:model.test",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    column = {"name": "x", "ftype": "continuous", "range": [0, 1]}
+    options = {"contract": {"features": [column], "targets": [column]}, "batch_rows": [1]}
+    options.update(outside=False, feedback=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Fixed) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options["url"] = "https://127.0.0.1:%d/predict" % server.server_address[1]
+        _code, result = run_module("contract_test", **options)
+        assert (
+            "is not trusted" in result["msg"] and "give its authority as ca_file" in result["msg"]
+        )
+        trusted = {"ca_file": str(tmp_path / "cert.pem"), "tls_server_name": "model.test"}
+        for more in (trusted, {"validate_certs": False}):
+            code, result = run_module("contract_test", **options, **more)
+            assert (code, result["requests"]) == (0, 80), result["msg"]
+        server.shutdown()
 
 
 def test_somebody_else_who_asks_meanwhile_is_told(serve):
