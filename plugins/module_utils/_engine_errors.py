@@ -36,7 +36,7 @@ _CURES = (
         "The registry refused the credentials: log in, or correct username and password.",
     ),
     (
-        r"denied|forbidden|insufficient_scope",
+        r"^denied|to the resource is denied|forbidden|insufficient_scope",
         "The registry does not let this account write there: check the name of the repository and the account's rights.",
     ),
     (

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
 from ansible_collections.monitml.stack.plugins.module_utils._s2i import (
@@ -28,6 +29,9 @@ ARGUMENTS = {
 def settings(given):
     """Settings of a build from a module's options, with its log open. Raises ImageError."""
     lent = {key: given[key] for key in ("ca_file", "pip_config", "network", "memory_bytes")}
+    for option in ("ca_file", "pip_config"):
+        if given[option] and not os.path.isfile(given[option]):
+            raise ImageError("%s is %s, and there is no such file." % (option, given[option]))
     if not given["log_path"]:
         yield Settings(**lent)
         return

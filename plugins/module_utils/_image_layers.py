@@ -49,19 +49,19 @@ def plain(name, mode, size=0, kind=tarfile.REGTYPE, uid=0, gid=0, link=""):
 
 
 def write_files(stream, directory, files):
-    """Writes files below an absolute directory, and the directories between, as a tar.
+    """Writes an absolute directory, files below it and the directories between, as a tar.
 
     files: path -> (mode, bytes). All of it is root's and readable to everyone: what serves a model
     must not be able to change it.
     """
     base = directory.strip("/")
-    parents = set()
+    parents = {""}
     for name in files:
         parts = name.split("/")[:-1]
         parents.update("/".join(parts[: end + 1]) for end in range(len(parts)))
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in sorted([*files, *parents]):
-            path = (base + "/" if base else "") + name
+            path = (base + "/" + name).strip("/")
             if name in files:
                 mode, content = files[name]
                 entry = plain(path, 0o755 if mode & 0o111 else 0o644, len(content))

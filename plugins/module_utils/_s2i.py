@@ -212,8 +212,9 @@ class Workshop:
         made = self._engine.call(
             "create_container",
             parent["Id"],
-            entrypoint=step.command[:1],
-            command=step.command[1:],
+            # None, whatever the image's: a commit keeps what stands here.
+            entrypoint=[""],
+            command=step.command,
             user=step.user,
             environment=step.environment,
             working_dir=step.work_directory or None,
@@ -276,9 +277,6 @@ class Lent:
         given = self._settings
         if not (given.ca_file or given.pip_config):
             return self
-        for option, path in (("ca_file", given.ca_file), ("pip_config", given.pip_config)):
-            if path and not os.path.isfile(path):
-                raise ImageError("%s is %s, and there is no such file." % (option, path))
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read(given.pip_config)
@@ -337,8 +335,8 @@ def instructions(before, settings):
         if settings.get(key):
             lines.append("%s %s" % (word, settings[key]))
     for key, word in (("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
-        if key in settings:
-            lines.append("%s %s" % (word, json.dumps(settings[key] or [])))
+        if settings.get(key):
+            lines.append("%s %s" % (word, json.dumps(settings[key])))
     return lines
 
 

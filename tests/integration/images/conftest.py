@@ -7,6 +7,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from base_image import BUILDER, make_builder
 from daemons import Dockerd, Podman, Registry
 from pushing import PASSWORD, USER, Pusher
 
@@ -68,3 +69,11 @@ def tiny_image(dockerd):
     yield name
     if dockerd.id_of(name):
         dockerd.client.remove_image(name, force=True)
+
+
+@pytest.fixture(scope="session")
+def builder(dockerd):
+    """Name of the project's builder, on the engine."""
+    result = make_builder(dockerd)
+    assert "msg" not in result, result["msg"]
+    return BUILDER
