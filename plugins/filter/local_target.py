@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.monitml.stack.plugins.module_utils import _local
+from ansible_collections.monitml.stack.plugins.module_utils._late import late
 
 
 class FilterModule:
-    """Thin names for the pure functions of _local."""
+    """Thin names for the pure functions behind them."""
 
     def filters(self):
         return {
-            "envoy_clusters": _local.envoy_clusters,
-            "envoy_routes": _local.envoy_routes,
-            "model_containers": _local.model_containers,
-            "model_ports": _local.model_ports,
-            "model_services": _local.model_services,
-            "prediction_path": _local.prediction_path,
+            "envoy_clusters": late("_local", "envoy_clusters"),
+            "envoy_routes": late("_local", "envoy_routes"),
+            "model_containers": late("_local", "model_containers"),
+            "model_ports": late("_local", "model_ports"),
+            "model_services": late("_local", "model_services"),
+            "prediction_path": late("_local", "prediction_path"),
         }

@@ -4,22 +4,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
-MODULE_UTILS = "ansible_collections.monitml.stack.plugins.module_utils."
-
-
-def _late(module, name):
-    """The function of a module_utils file, which is loaded when it is called.
-
-    For the first filter of the collection in a task, Ansible loads all of its filter files, in that
-    task's own process and without a cache of compiled code.
-    """
-
-    def call(*args, **options):
-        return getattr(import_module(MODULE_UTILS + module), name)(*args, **options)
-
-    return call
+from ansible_collections.monitml.stack.plugins.module_utils._late import late
 
 
 class FilterModule:
@@ -27,9 +12,9 @@ class FilterModule:
 
     def filters(self):
         return {
-            "alert_rules": _late("_rules", "alert_rules"),
-            "alertmanager_config": _late("_message_config", "alertmanager_config"),
-            "board": _late("_board", "board"),
-            "dashboard": _late("_dashboard", "dashboard"),
-            "prometheus_config": _late("_scrape_config", "prometheus_config"),
+            "alert_rules": late("_rules", "alert_rules"),
+            "alertmanager_config": late("_message_config", "alertmanager_config"),
+            "board": late("_board", "board"),
+            "dashboard": late("_dashboard", "dashboard"),
+            "prometheus_config": late("_scrape_config", "prometheus_config"),
         }
