@@ -56,8 +56,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", nargs="*")
+    parser.add_argument(
+        "--realtime", action="store_true", help="stand in for a quiet machine; needs root"
+    )
     parser.add_argument("--save")
     arguments = parser.parse_args()
+    bench.REALTIME = arguments.realtime
     tools = peers.available()
     names = [*OURS, *tools] + (["wrk, different"] if "wrk" in tools else [])
     names = [
@@ -83,6 +87,7 @@ def main():
         bench.save(
             arguments.save,
             {
+                "realtime": arguments.realtime,
                 "connections": arguments.connections,
                 "seconds": arguments.seconds,
                 "summary": summary(runs, names),
