@@ -14,6 +14,7 @@ class FilterModule:
         return {
             "envoy_clusters": late("_local", "envoy_clusters"),
             "envoy_routes": late("_local", "envoy_routes"),
+            "image_record": late("_deployment", "image_record"),
             "model_containers": late("_local", "model_containers"),
             "model_ports": late("_local", "model_ports"),
             "model_services": late("_local", "model_services"),

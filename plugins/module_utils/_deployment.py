@@ -151,6 +151,25 @@ def default_image(predictor: dict) -> str:
     return f"{predictor['model'].rstrip('/').rsplit('/', 1)[-1]}:{predictor['version']}"
 
 
+def image_record(images: list[dict], built: list[dict], pushed: list[dict]) -> dict:
+    """What is written down of the images of predictors, for take_images(), by the predictors' names.
+
+    images: name and completed predictor of each; built and pushed: what the modules said of each,
+    pushed being empty, or without digests, where nothing was pushed.
+    """
+    digests = [one.get("digest", "") for one in pushed] or [""] * len(images)
+    return {
+        one["predictor"]["name"]: {
+            "image": one["name"],
+            "digest": digest,
+            "id": result["id"],
+            "version": one["predictor"]["version"],
+            "model_digest": one["predictor"]["digest"],
+        }
+        for one, result, digest in zip(images, built, digests)
+    }
+
+
 def take_images(predictors: list[dict], images: dict) -> list[str]:
     """Has completed predictors run from images, by their names; returns what is wrong with those.
 

@@ -30,7 +30,13 @@ def base_archive():
         if not path.exists():
             new = CACHE / "new.tar"
             packages = "python3,python3-venv,ca-certificates"
-            command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", "bookworm"]
+            command = [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={packages}",
+                "bookworm",
+            ]
             subprocess.run([*command, str(new)], check=True)
             new.rename(path)
     return str(path)

@@ -13,13 +13,13 @@ from conftest import PASSWORD, USER
 
 STACK = {
     "monitml_instance": "monitml-images",
-    "monitml_gateway_port": 38004,
-    "monitml_gateway_admin_port": 38005,
-    "monitml_model_port": 39000,
-    "monitml_prometheus_port": 33001,
-    "monitml_alertmanager_port": 33005,
-    "monitml_inbox_port": 33006,
-    "monitml_node_exporter_port": 33007,
+    "monitml_gateway_port": 18104,
+    "monitml_gateway_admin_port": 18105,
+    "monitml_model_port": 19100,
+    "monitml_prometheus_port": 13101,
+    "monitml_alertmanager_port": 13105,
+    "monitml_inbox_port": 13106,
+    "monitml_node_exporter_port": 13107,
 }
 
 
@@ -66,8 +66,6 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
     # As on another machine: what runs comes from the registry, by its digest.
     for one in record.values():
         dockerd.client.remove_image(one["image"], force=True)
-    (dockerd.login if hasattr(dockerd, "login") else lambda *unused: None)(registry.address)
-    dockerd.client.login(USER, PASSWORD, registry=registry.address)
     for one in record.values():
         place = one["image"].rpartition(":")[0]
         login = {"username": USER, "password": PASSWORD}

@@ -43,11 +43,15 @@ def small(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
     (folder / "Small.py").write_text(CLASS % 7, encoding="utf-8")
-    (folder / "environment_rest").write_text("MODEL_NAME=Small\nGREETING=a b='c'\n", encoding="utf-8")
+    (folder / "environment_rest").write_text(
+        "MODEL_NAME=Small\nGREETING=a b='c'\n", encoding="utf-8"
+    )
     (folder / "contract.json").write_text(
         json.dumps(
             {
-                "features": [{"name": "x", "dtype": "FLOAT", "ftype": "continuous", "range": [0, 1]}],
+                "features": [
+                    {"name": "x", "dtype": "FLOAT", "ftype": "continuous", "range": [0, 1]}
+                ],
                 "targets": [{"name": "y", "dtype": "INT", "ftype": "continuous", "range": [0, 9]}],
             }
         ),
@@ -133,7 +137,9 @@ def test_a_trained_model_serves_as_nobody_and_counts_its_rows(dockerd, build, tm
         price = ask(HOUSE)["data"]["ndarray"][0]
         assert 100_000 < price < 2_000_000
         ask({"data": {"ndarray": HOUSE["data"]["ndarray"] * 3}})
-        series = [line for line in metrics().splitlines() if line.startswith("monitml_prediction_count")]
+        series = [
+            line for line in metrics().splitlines() if line.startswith("monitml_prediction_count")
+        ]
         assert sum(float(line.rsplit(" ", 1)[1]) for line in series) == 4
         top = dockerd.client.top(container, ps_args="-eo pid,uid")
         assert {row[1] for row in top["Processes"]} == {"8888"}
@@ -180,7 +186,9 @@ def test_either_method_gives_a_model_that_answers(dockerd, build, small, method)
     assert not build(small, name, method=method)["changed"]
     with running(dockerd, name) as (ask, _metrics, container):
         assert ask({"data": {"ndarray": [[0.5], [0.6]]}})["data"]["ndarray"] == [7, 7]
-        made = dockerd.client.exec_create(container, ["/bin/sh", "-c", "env; ls /microservice"])["Id"]
+        made = dockerd.client.exec_create(container, ["/bin/sh", "-c", "env; ls /microservice"])[
+            "Id"
+        ]
         said = dockerd.client.exec_start(made).decode()
     assert "GREETING=a b='c'" in said and "Small.py" in said and "notes" not in said
     assert not containers(dockerd)
@@ -277,7 +285,10 @@ def test_podman_builds_the_same_way(podman, small):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
-    given = {"engine_host": podman.host, "base": import_base(podman, "localhost/monitml-test/base:1")}
+    given = {
+        "engine_host": podman.host,
+        "base": import_base(podman, "localhost/monitml-test/base:1"),
+    }
     builder = "localhost/monitml-test/tiny:1"
     made = run_module(
         "s2i_builder",

@@ -179,3 +179,19 @@ def test_the_digest_depends_on_names_and_contents_alone(files):
 
 def test_the_digest_does_not_run_names_and_contents_together():
     assert _deployment.digest({"a": b"bc"}) != _deployment.digest({"ab": b"c"})
+
+
+def test_images_are_written_down_and_taken_again():
+    predictors = [{"name": "good", "version": "v1", "digest": "d1", "image": "x:v1"}]
+    images = [{"name": "registry:5000/a/housing:v1", "predictor": predictors[0]}]
+    pushed = [{"digest": "sha256:ab"}]
+    record = _deployment.image_record(images, [{"id": "sha256:cd"}], pushed)
+    assert _deployment.take_images(predictors, record) == []
+    assert predictors[0]["container_image"] == "registry:5000/a/housing@sha256:ab"
+    assert predictors[0]["image"] == "registry:5000/a/housing:v1"
+    record = _deployment.image_record(images, [{"id": "sha256:cd"}], [])
+    assert _deployment.take_images(predictors, record) == []
+    assert predictors[0]["container_image"] == "sha256:cd"
+    record["good"]["model_digest"] = "another"
+    assert "built from another model" in _deployment.take_images(predictors, record)[0]
+    assert "'good' has no image" in _deployment.take_images(predictors, {})[0]
