@@ -86,15 +86,15 @@ def digest(*parts):
 
 
 def ignored(path, patterns):
-    """Whether patterns of a .s2iignore leave a path out; a later one with ! takes it in again."""
+    """Whether patterns of a .s2iignore leave a path out; a later one with ! takes it in again.
+
+    As in source-to-image, a * ends at a slash, and what names a directory means all below it.
+    """
     out = False
+    parts = path.split("/")
     for pattern in patterns:
-        wanted = pattern[1:] if pattern.startswith("!") else pattern
-        wanted = wanted.strip("/")
-        parts = path.split("/")
-        if any(
-            fnmatch.fnmatchcase("/".join(parts[:end]), wanted) for end in range(1, len(parts) + 1)
-        ):
+        wanted = pattern.removeprefix("!").strip("/").split("/")
+        if len(wanted) <= len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted)):
             out = not pattern.startswith("!")
     return out
 
