@@ -64,3 +64,8 @@ def test_the_environment_is_made_of_the_requirements_or_of_all_that_is_installed
     assert set(plain.requirements()) == {"requirements.txt"}
     package = source(**{"Model_py": b"", "setup.py": b"setup()"})
     assert set(package.requirements()) == {"Model.py", "setup.py"}
+
+
+def test_whether_a_file_runs_counts_and_who_may_read_it_does_not():
+    plain, secret, program = ({"a": (mode, b"")} for mode in (0o644, 0o600, 0o755))
+    assert sources.digest(plain) == sources.digest(secret) != sources.digest(program)
