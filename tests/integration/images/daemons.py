@@ -227,12 +227,12 @@ class Podman(_Engine):
         log = self._directory / "log"
         # Its defaults are more than a machine may be allowed to give.
         limits = self._directory / "containers.conf"
-        limits.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
+        limits.write_text(
+            '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
+        )
         environment = dict(os.environ, CONTAINERS_CONF=str(limits))
         with log.open("w") as stream:
-            self._process = subprocess.Popen(
-                command, stdout=stream, stderr=stream, env=environment
-            )
+            self._process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
         wait_until(self._answers, self._process, log)
         return self
 

@@ -51,6 +51,12 @@ def repository(registry, variables, name):
     return variables["images_repository"].removeprefix(registry.address + "/") + "/" + name
 
 
+def containers(dockerd):
+    """Names of those of images.yml and of the stack; other tests have theirs on the same engine."""
+    names = [one["Names"][0] for one in dockerd.client.containers(all=True)]
+    return sorted(name for name in names if name.startswith(("/monitml-gate-", "/monitml-images-")))
+
+
 def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables):
     play("images", variables=variables)
     record = read_record(variables["images_record_path"])
@@ -61,7 +67,7 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
         assert one["image"] == f"{registry.address}/{path}:{one['version']}"
     assert PASSWORD not in json.dumps(record)
     assert changes(play("images", variables=variables)) == 0
-    assert not dockerd.client.containers(all=True)
+    assert not containers(dockerd)
 
     # As on another machine: what runs comes from the registry, by its digest.
     for one in record.values():
@@ -79,8 +85,7 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
     try:
         play("site", variables=stack)
         assert changes(play("site", variables=stack)) == 0
-        running = dockerd.client.containers()
-        assert sorted(one["Names"][0] for one in running) == [
+        assert containers(dockerd) == [
             "/monitml-images-model-bad-0",
             "/monitml-images-model-good-0",
         ]
@@ -89,7 +94,7 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
     finally:
         text = play("destroy", variables={**STACK, "canary_engine_host": dockerd.host})
     assert "container monitml-images-model-good-0" in text
-    assert not dockerd.client.containers(all=True)
+    assert not containers(dockerd)
 
 
 def test_an_image_that_breaks_its_contract_keeps_all_from_being_pushed(
@@ -109,7 +114,7 @@ def test_an_image_that_breaks_its_contract_keeps_all_from_being_pushed(
     text = play("images", variables={**variables, "monitml_deployment": deployment}, check=False)
     assert "negative:v9 did not pass its test, so nothing was pushed" in text
     assert not registry.digest(repository(registry, variables, "housing-bad"), "v1")
-    assert not dockerd.client.containers(all=True)
+    assert not containers(dockerd)
     # Run as a container, it is refused before anything changes: nothing was written down.
     stack = {**STACK, "monitml_deployment": deployment, "canary_runtime": "container"}
     text = play("site", variables=stack, check=False)

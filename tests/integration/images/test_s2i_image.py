@@ -105,7 +105,13 @@ def until(what, client, container, seconds=60):
 
 
 def containers(dockerd):
-    return dockerd.client.containers(all=True, filters={"label": "io.monitml.stage"})
+    """Containers of builds that stay; those of another test on the same engine end some time."""
+    deadline = time.monotonic() + 90
+    while True:
+        left = dockerd.client.containers(all=True, filters={"label": "io.monitml.stage=build"})
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.2)
 
 
 def fails(result, *words):
