@@ -105,8 +105,8 @@ model_class:
   sample: HousingModel
 """
 
+import contextlib
 import os
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.monitml.stack.plugins.module_utils import (
@@ -114,9 +114,10 @@ from ansible_collections.monitml.stack.plugins.module_utils import (
     _image_build as image_build,
     _image_name as image_name,
     _s2i as s2i,
+    _s2i_program as s2i_program,
     _s2i_source as sources,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError, tail
+from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
 
 _ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -146,39 +147,36 @@ def read_data(path, method):
         raise ImageError("training_data %s cannot be read: %s." % (path, error.strerror)) from error
 
 
-def call_s2i(module, engine, source, name, model):
+def call_s2i(module, engine, settings, source, name, model):
     """Builds with the s2i program. Its exit code says little, so the image itself is looked at."""
-    program = module.get_bin_path(module.params["s2i_path"])
-    if not program:
+    given = module.params
+    path = module.get_bin_path(given["s2i_path"])
+    if not path:
         raise ImageError(
             "The program s2i was not found at '%s': install it, or use method layered or commit, which need none."
-            % module.params["s2i_path"]
+            % given["s2i_path"]
+        )
+    if settings.memory_bytes:
+        raise ImageError(
+            "s2i cannot limit the memory of a build: drop memory_bytes, or use method layered or commit."
         )
     before = engine.image(name)
-    with tempfile.NamedTemporaryFile("w", suffix=".env") as environment:
-        environment.writelines("%s=%s\n" % item for item in sorted(source.environment.items()))
-        environment.flush()
-        # --copy: without it s2i builds the last commit of a checkout rather than what is there.
-        command = [
-            program,
-            "build",
-            source.folder,
-            module.params["builder"],
-            name,
-            "--copy",
-            "--pull-policy",
-            "if-not-present",
-            "--environment-file",
-            environment.name,
-        ]
-        code, out, error = module.run_command(command, environ_update={"DOCKER_HOST": engine.host})
+    program = s2i_program.S2i(path, engine.host, given["timeout_seconds"])
+    with s2i.Lent(settings) as lent:
+        code, said = program.build(
+            source, given["builder"], name, settings.network, lent.binds, settings.log
+        )
     made = engine.image(name)
     if code or not made or (before and before["Id"] == made["Id"]):
         raise ImageError(
-            "s2i made no image %s (exit code %d). Its last words:\n%s"
-            % (name, code, tail(out + error))
+            "s2i made no image %s (exit code %d). Its last words:\n%s" % (name, code, said)
         )
     model.label(made, name)
+    # What it made has lost its name to the same with labels.
+    if not (engine.image(made["Id"]) or {"RepoTags": [name]}).get("RepoTags"):
+        # An engine that built on it keeps it.
+        with contextlib.suppress(ImageError):
+            engine.call("remove_image", made["Id"])
 
 
 def run(module):
@@ -227,7 +225,7 @@ def run(module):
             result["diff"] = image_build.difference(name.text, there, model.listing())
         if changed and not module.check_mode:
             if given["method"] == "s2i":
-                call_s2i(module, engine, source, name.text, model)
+                call_s2i(module, engine, settings, source, name.text, model)
             else:
                 model.build(name.text)
             there = engine.image(name.text)

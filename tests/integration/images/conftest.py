@@ -1,13 +1,15 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Engines and registries that the tests of images share."""
+"""Engines, registries, a builder and a model that the tests of images share."""
 
 from __future__ import annotations
 
+import json
 import secrets
 
 import pytest
-from base_image import BUILDER, make_builder
+from base_image import BUILDER, CA_FILE, make_builder, run_module
+from building import CLASS
 from daemons import Dockerd, Podman, Registry
 from pushing import PASSWORD, USER, Pusher
 
@@ -77,3 +79,44 @@ def builder(dockerd):
     result = make_builder(dockerd)
     assert "msg" not in result, result["msg"]
     return BUILDER
+
+
+@pytest.fixture
+def build(dockerd, builder):
+    """Builds with s2i_image; images that tests name go with them."""
+    made = []
+
+    def run(source, name="monitml-test/small:1", check=False, **options):
+        made.append(name)
+        given = {"builder": builder, "engine_host": dockerd.host, "ca_file": CA_FILE, **options}
+        result = run_module("s2i_image", check=check, name=name, source=str(source), **given)
+        print(result.get("msg", ""))
+        return result
+
+    yield run
+    for name in made:
+        if dockerd.id_of(name):
+            dockerd.client.remove_image(name, force=True)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A model without requirements, in a folder of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "Small.py").write_text(CLASS % 7, encoding="utf-8")
+    (folder / "environment_rest").write_text(
+        "MODEL_NAME=Small\nGREETING=a b='c'\n", encoding="utf-8"
+    )
+    (folder / "contract.json").write_text(
+        json.dumps(
+            {
+                "features": [
+                    {"name": "x", "dtype": "FLOAT", "ftype": "continuous", "range": [0, 1]}
+                ],
+                "targets": [{"name": "y", "dtype": "INT", "ftype": "continuous", "range": [0, 9]}],
+            }
+        ),
+        encoding="utf-8",
+    )
+    return folder

@@ -4,121 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import time
-import urllib.error
-import urllib.request
 
 import pytest
-from base_image import BASE, CA_FILE, ROOT, import_base, make_builder, run_module
+from base_image import BASE, ROOT, import_base, make_builder, run_module
+from building import CLASS, containers, fails, running
 
 HOUSE = {"data": {"ndarray": [[7, 47.5, -122.2, 1800, 0, 1970]]}}
-CLASS = "class Small:\n    def predict(self, X, names=(), meta=None):\n        return [%d for _row in X]\n"
-
-
-@pytest.fixture
-def build(dockerd, builder):
-    """Builds with s2i_image; images that tests name go with them."""
-    made = []
-
-    def run(source, name="monitml-test/small:1", check=False, **options):
-        made.append(name)
-        given = {"builder": builder, "engine_host": dockerd.host, "ca_file": CA_FILE, **options}
-        result = run_module("s2i_image", check=check, name=name, source=str(source), **given)
-        print(result.get("msg", ""))
-        return result
-
-    yield run
-    for name in made:
-        if dockerd.id_of(name):
-            dockerd.client.remove_image(name, force=True)
-
-
-@pytest.fixture
-def small(tmp_path):
-    """A model without requirements, in a folder of its own."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    (folder / "Small.py").write_text(CLASS % 7, encoding="utf-8")
-    (folder / "environment_rest").write_text(
-        "MODEL_NAME=Small\nGREETING=a b='c'\n", encoding="utf-8"
-    )
-    (folder / "contract.json").write_text(
-        json.dumps(
-            {
-                "features": [
-                    {"name": "x", "dtype": "FLOAT", "ftype": "continuous", "range": [0, 1]}
-                ],
-                "targets": [{"name": "y", "dtype": "INT", "ftype": "continuous", "range": [0, 9]}],
-            }
-        ),
-        encoding="utf-8",
-    )
-    return folder
-
-
-@contextlib.contextmanager
-def running(dockerd, image):
-    """(ask, metrics, container) of a container that serves, as locked up as the canary has it."""
-    client = dockerd.client
-    host = client.create_host_config(
-        port_bindings={9000: ("127.0.0.1",), 6000: ("127.0.0.1",)},
-        read_only=True,
-        tmpfs={"/tmp": ""},
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-    )
-    container = client.create_container(image, ports=[9000, 6000], host_config=host)["Id"]
-    try:
-        client.start(container)
-        ports = client.inspect_container(container)["NetworkSettings"]["Ports"]
-        assert ports.get("9000/tcp"), client.logs(container).decode()
-        urls = ["http://127.0.0.1:" + ports[f"{port}/tcp"][0]["HostPort"] for port in (9000, 6000)]
-        until(lambda: get(urls[1] + "/ready"), client, container)
-        yield (
-            lambda body: json.loads(get(urls[0] + "/api/v1.0/predictions", body)),
-            lambda: get(urls[1] + "/metrics"),
-            container,
-        )
-    finally:
-        client.remove_container(container, force=True)
-
-
-def get(url, body=None):
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return answer.read().decode()
-
-
-def until(what, client, container, seconds=60):
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return what()
-        except (OSError, urllib.error.HTTPError):
-            assert time.monotonic() < deadline, client.logs(container).decode()
-            time.sleep(0.1)
-
-
-def containers(dockerd):
-    """Containers of builds that stay; those of another test on the same engine end some time."""
-    deadline = time.monotonic() + 90
-    while True:
-        left = dockerd.client.containers(all=True, filters={"label": "io.monitml.stage=build"})
-        if not left or time.monotonic() > deadline:
-            return left
-        time.sleep(0.2)
-
-
-def fails(result, *words):
-    assert result.get("failed"), result
-    assert all(word in result["msg"] for word in words), result["msg"]
-    assert len(result["msg"].splitlines()) <= 15
-    return result["msg"]
 
 
 def test_the_builder_is_made_once_and_the_same_again(dockerd, builder):
