@@ -52,7 +52,7 @@ class Engine:
         names = [part.get("Name", "") for part in self._version.get("Components") or []]
         return any("Podman" in name for name in names)
 
-    def call(self, name, *arguments, **options):
+    def call(self, name, /, *arguments, **options):
         """Result of a method of docker.APIClient; None where what it names is not there."""
         try:
             return getattr(self.client, name)(*arguments, **options)

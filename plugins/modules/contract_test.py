@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: contract_test
-short_description: Test that a running model keeps its contract
+short_description: Test that a model keeps its contract
 version_added: 0.1.0
 author:
   - The monitml.stack founders (@monitml)
@@ -25,13 +25,33 @@ description:
 requirements:
   - Python 3.8 or later
   - With V(grpc) in O(forms), the Python packages grpcio and seldon-core (for its messages)
+  - With O(image), the Python package docker
+  - The model is one that runs, by O(url), or an O(image) of one.
 options:
   url:
     description:
       - Where the model takes predictions, such as C(http://127.0.0.1:9000/api/v1.0/predictions).
       - The requests count as predictions in its metrics.
     type: str
-    required: true
+  image:
+    description:
+      - Image of a model, present on a Docker or Podman engine of the host that sends.
+      - A container of it runs for the test, with a read-only file system but for C(/tmp), without capabilities, its
+        ports 9000 (HTTP), 6000 (metrics) and 5000 (gRPC) published to 127.0.0.1 only. It is taken away again.
+      - Its metrics are always checked.
+    type: str
+  engine_host:
+    description: Address of the container engine, as E(DOCKER_HOST) has it; that variable, or Docker's own socket, by default.
+    type: str
+    default: ""
+  environment:
+    description: Environment of the O(image)'s container, on top of the image's own.
+    type: dict
+    default: {}
+  ready_timeout:
+    description: Seconds until the O(image)'s container has to be ready.
+    type: float
+    default: 60.0
   contract:
     description:
       - The model's contract, as the path of its C(contract.json) on the host that sends, or as what is in it.
@@ -127,6 +147,11 @@ EXAMPLES = r"""
     metrics_url: http://127.0.0.1:9001/metrics
     contract: models/housing/contract.json
 
+- name: Test an image before it is pushed
+  monitml.stack.contract_test:
+    image: example/housing:v1
+    contract: models/housing/contract.json
+
 - name: Test a model in every form, with large requests
   monitml.stack.contract_test:
     url: http://127.0.0.1:9000/api/v1.0/predictions
@@ -208,6 +233,10 @@ outside:
   returned: when requests were sent
   type: dict
   sample: {answered: 11, refused: 22, failed: 0}
+log:
+  description: The end of the container's log.
+  returned: when an image breaks its contract
+  type: str
 left_out:
   description: What could not be tested, and why, as sentences.
   returned: when requests were sent
@@ -217,13 +246,21 @@ left_out:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.monitml.stack.plugins.module_utils import (
+    _contract_container as container,
+    _engine,
+)
 from ansible_collections.monitml.stack.plugins.module_utils._contract import ContractError
 from ansible_collections.monitml.stack.plugins.module_utils._contract_grpc import IMPORT_ERROR
 from ansible_collections.monitml.stack.plugins.module_utils._contract_run import ContractTest
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 
 ARGUMENT_SPEC = {
-    "url": {"type": "str", "required": True},
+    "url": {"type": "str"},
+    "image": {"type": "str"},
+    "engine_host": {"type": "str", "default": ""},
+    "environment": {"type": "dict", "default": {}},
+    "ready_timeout": {"type": "float", "default": 60.0},
     "contract": {"type": "raw", "required": True},
     "metrics_url": {"type": "str"},
     "forms": {
@@ -248,20 +285,71 @@ ARGUMENT_SPEC = {
 }
 
 
+def at(addresses, given):
+    """The options of a test of what answers at the addresses of a container."""
+    return {
+        **given,
+        "url": "http://%s/api/v1.0/predictions" % addresses["http"],
+        "metrics_url": "http://%s/metrics" % addresses["metrics"],
+        "grpc_address": addresses["grpc"],
+    }
+
+
+def ask_model(given, check_mode):
+    """Result of the test of a model that runs."""
+    test = ContractTest(given)
+    if check_mode:
+        return {"changed": False, "requests": 0, "msg": test.describe()}
+    test.run()
+    return test.result()
+
+
+def ask_image(given, check_mode):
+    """Result of the test of an image."""
+    nowhere = {what: "%s:%d" % (container.HOST, port) for what, port in container.PORTS.items()}
+    # Looks at the options before a container is started for nothing.
+    result = ask_model(at(nowhere, given), True)
+    if check_mode:
+        return result
+    environment = {key: str(value) for key, value in given["environment"].items()}
+    engine = _engine.Engine(given["engine_host"])
+    with container.running(
+        engine, given["image"], environment, given["ready_timeout"]
+    ) as running:
+        result = ask_model(at(running.addresses, given), False)
+        if result["violations_total"]:
+            # One that falls silent may be about to end.
+            ended = running.end(seconds=5 if "answer" in result["checks"] else 0)
+            result["log"] = running.last_words()
+            result["msg"] = " ".join(filter(None, [result["msg"], ended]))
+    return result
+
+
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if "grpc" in module.params["forms"] and IMPORT_ERROR:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        required_one_of=[("url", "image")],
+        mutually_exclusive=[
+            ("url", "image"),
+            ("metrics_url", "image"),
+            ("grpc_address", "image"),
+            ("feedback_url", "image"),
+        ],
+    )
+    given = module.params
+    if "grpc" in given["forms"] and IMPORT_ERROR:
         sentence = missing_required_lib("grpcio and seldon-core", reason="for grpc in forms")
         module.fail_json(msg=sentence, exception=IMPORT_ERROR)
+    if given["image"] and _engine.IMPORT_ERROR:
+        sentence = missing_required_lib("docker", reason="for image")
+        module.fail_json(msg=sentence, exception=_engine.IMPORT_ERROR)
+    ask = ask_image if given["image"] else ask_model
     try:
-        test = ContractTest(module.params)
-        if module.check_mode:
-            module.exit_json(changed=False, requests=0, msg=test.describe())
-        test.run()
-    except (ContractError, LoadTestError) as err:
+        result = ask(given, module.check_mode)
+    except (ContractError, LoadTestError, _engine.ImageError) as err:
         module.fail_json(msg=str(err))
-    result = test.result()
-    if result["violations_total"]:
+    if result.get("violations_total"):
         module.fail_json(**result)
     module.exit_json(**result)
 
