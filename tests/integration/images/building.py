@@ -67,6 +67,33 @@ def containers(dockerd):
         time.sleep(0.2)
 
 
+def left_by_s2i(dockerd):
+    """Containers that the s2i program left, which names them so."""
+    return [
+        name
+        for one in dockerd.client.containers(all=True)
+        for name in one["Names"]
+        if name.startswith("/s2i_")
+    ]
+
+
+def holds(dockerd, image, word):
+    """Whether a word is in an image: in its files, what the engine tells of it, or its history."""
+    client = dockerd.client
+    if word in json.dumps([client.inspect_image(image), client.history(image)]):
+        return True
+    container = client.create_container(image)["Id"]
+    try:
+        rest = b""
+        for block in client.export(container):
+            if word.encode() in rest + block:
+                return True
+            rest = block[-len(word) :]
+        return False
+    finally:
+        client.remove_container(container)
+
+
 def fails(result, *words):
     assert result.get("failed"), result
     assert all(word in result["msg"] for word in words), result["msg"]

@@ -12,6 +12,7 @@ from base_image import BUILDER, CA_FILE, make_builder, run_module
 from building import CLASS
 from daemons import Dockerd, Podman, Registry
 from pushing import PASSWORD, USER, Pusher
+from s2i_binary import find_s2i
 
 
 @pytest.fixture(scope="session")
@@ -120,3 +121,12 @@ def small(tmp_path):
         encoding="utf-8",
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def s2i():
+    """Path of the real s2i program. A machine that neither has nor can make it says so."""
+    path, missing = find_s2i()
+    if missing:
+        pytest.skip(missing)
+    return path
