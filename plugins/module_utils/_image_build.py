@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the modules that build images have in common: options, live log, what the diff shows."""
+"""What the modules that build images have in common: options, live log, and when they build."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.monitml.stack.plugins.module_utils import _engine
+from ansible_collections.monitml.stack.plugins.module_utils._build_lent import Settings
 from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
-from ansible_collections.monitml.stack.plugins.module_utils._s2i import (
-    CONTENT_LABEL,
-    FILES_LABEL,
-    Settings,
-)
+from ansible_collections.monitml.stack.plugins.module_utils._image_name import parse
+from ansible_collections.monitml.stack.plugins.module_utils._s2i import CONTENT_LABEL, FILES_LABEL
 
 ARGUMENTS = {
     "engine_host": {"type": "str", "default": ""},
@@ -65,17 +65,55 @@ class _Log:
             self._stream.close()
 
 
-def content(image):
-    """Digest of what an image was built from; "" where there is none, or it is not ours."""
-    return ((image or {}).get("Config", {}).get("Labels") or {}).get(CONTENT_LABEL, "")
+def tagged(name):
+    """ImageName of the option name. Raises ImageError."""
+    found = parse(name)
+    if not found.tag or found.digest:
+        raise ImageError(
+            "name is '%s': give the name with a tag and without a digest, as in %s:v1."
+            % (name, found.place)
+        )
+    return found
 
 
-def difference(name, image, listing):
+def finish(module, run):
+    """Ends a module with the result of run(module)."""
+    if _engine.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("docker"), exception=_engine.IMPORT_ERROR)
+    try:
+        module.exit_json(**run(module))
+    except ImageError as error:
+        module.fail_json(msg=str(error))
+
+
+def build(module, engine, name, content, listing, make):
+    """Calls make(Settings) where the image of a name is not of that content. Returns the result.
+
+    content: digest of all that the image is made of; listing: what listing() says of its files.
+    """
+    there = engine.image(name)
+    labels = _labels(there)
+    changed = labels.get(CONTENT_LABEL, "") != content
+    result = {"changed": changed}
+    if module._diff and changed:
+        result["diff"] = _difference(name, labels.get(FILES_LABEL, ""), listing)
+    if changed and not module.check_mode:
+        with settings(module.params) as given:
+            make(given)
+        there = engine.image(name)
+    known = there if there and not (changed and module.check_mode) else {}
+    return dict(result, id=known.get("Id", ""), size_bytes=known.get("Size", 0))
+
+
+def _labels(image):
+    return ((image or {}).get("Config") or {}).get("Labels") or {}
+
+
+def _difference(name, before, after):
     """What the diff shows: a line for each file, with its digest."""
-    before = ((image or {}).get("Config", {}).get("Labels") or {}).get(FILES_LABEL, "")
     return {
         "before": before.replace(" ", "\n") + "\n" if before else "",
-        "after": listing.replace(" ", "\n") + "\n",
+        "after": after.replace(" ", "\n") + "\n",
         "before_header": name,
         "after_header": name,
     }

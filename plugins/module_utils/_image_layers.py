@@ -70,6 +70,14 @@ def write_files(stream, directory, files):
                 archive.addfile(plain(path, 0o755, kind=tarfile.DIRTYPE))
 
 
+def layer_of_files(files, directory, work):
+    """The Layer that holds files below a directory, as write_files() has it."""
+    path = os.path.join(work, "files.layer")
+    with open(path, "wb") as stream:
+        write_files(stream, directory, files)
+    return finish(path)
+
+
 def write_changes(stream, exported, changes, left_out=()):
     """Writes what a container changed as a layer.
 

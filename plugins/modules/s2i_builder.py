@@ -73,14 +73,14 @@ size_bytes:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitml.stack.plugins.module_utils import (
     _engine,
     _image_build as image_build,
-    _image_name as image_name,
     _s2i as s2i,
 )
 from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
+from ansible_collections.monitml.stack.plugins.module_utils._workshop import Workshop
 
 _FILE = {"src": {"type": "path", "required": True}, "path": {"type": "str", "required": True}}
 _ARGUMENTS = {
@@ -112,11 +112,7 @@ def read(given):
 def run(module):
     """Result of the module. Raises ImageError."""
     given = module.params
-    name = image_name.parse(given["name"])
-    if not name.tag or name.digest:
-        raise ImageError(
-            "name is '%s': give the name with a tag and without a digest." % given["name"]
-        )
+    name = image_build.tagged(given["name"]).text
     files = read(given["files"])
     engine = _engine.Engine(given["engine_host"], given["timeout_seconds"])
     base = engine.image(given["base"])
@@ -125,30 +121,19 @@ def run(module):
             "The base image %s is not on the engine at %s: pull it first, or name another as base."
             % (given["base"], engine.host)
         )
-    there = engine.image(name.text)
+
+    def make(settings):
+        s2i.make_builder(Workshop(engine, settings), base, files, name)
+
     content = s2i.builder_content(base, files)
-    changed = image_build.content(there) != content
-    result = {"changed": changed}
-    if module._diff and changed:
-        result["diff"] = image_build.difference(name.text, there, s2i.listing(files))
-    if changed and not module.check_mode:
-        with image_build.settings(given) as settings:
-            s2i.make_builder(engine, settings, base, files, name.text)
-        there = engine.image(name.text)
-    known = there if there and not (changed and module.check_mode) else {}
-    return dict(result, id=known.get("Id", ""), size_bytes=known.get("Size", 0))
+    return image_build.build(module, engine, name, content, s2i.listing(files), make)
 
 
 def main():
     module = AnsibleModule(
         argument_spec={**image_build.ARGUMENTS, **_ARGUMENTS}, supports_check_mode=True
     )
-    if _engine.IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=_engine.IMPORT_ERROR)
-    try:
-        module.exit_json(**run(module))
-    except ImageError as error:
-        module.fail_json(msg=str(error))
+    image_build.finish(module, run)
 
 
 if __name__ == "__main__":

@@ -108,16 +108,17 @@ model_class:
 import contextlib
 import os
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitml.stack.plugins.module_utils import (
     _engine,
     _image_build as image_build,
-    _image_name as image_name,
     _s2i as s2i,
     _s2i_program as s2i_program,
     _s2i_source as sources,
 )
+from ansible_collections.monitml.stack.plugins.module_utils._build_lent import Lent
 from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
+from ansible_collections.monitml.stack.plugins.module_utils._workshop import Workshop
 
 _ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -162,7 +163,7 @@ def call_s2i(module, engine, settings, source, name, model):
         )
     before = engine.image(name)
     program = s2i_program.S2i(path, engine.host, given["timeout_seconds"])
-    with s2i.Lent(settings) as lent:
+    with Lent(settings) as lent:
         code, said = program.build(
             source, given["builder"], name, settings.network, lent.binds, settings.log
         )
@@ -171,7 +172,7 @@ def call_s2i(module, engine, settings, source, name, model):
         raise ImageError(
             "s2i made no image %s (exit code %d). Its last words:\n%s" % (name, code, said)
         )
-    model.label(made, name)
+    model.label(Workshop(engine, settings), made, name)
     # What it made has lost its name to the same with labels.
     if not (engine.image(made["Id"]) or {"RepoTags": [name]}).get("RepoTags"):
         # An engine that built on it keeps it.
@@ -182,12 +183,7 @@ def call_s2i(module, engine, settings, source, name, model):
 def run(module):
     """Result of the module. Raises ImageError."""
     given = module.params
-    name = image_name.parse(given["name"])
-    if not name.tag or name.digest:
-        raise ImageError(
-            "name is '%s': give the name with a tag and without a digest, as in %s:v1."
-            % (given["name"], name.place)
-        )
+    name = image_build.tagged(given["name"]).text
     environment = {key: str(value) for key, value in given["environment"].items()}
     source = sources.read_source(given["source"], given["environment_file"], environment)
     data = read_data(given["training_data"], given["method"])
@@ -207,42 +203,25 @@ def run(module):
             "The builder %s is not on the engine at %s: make it with s2i_builder, or pull it first."
             % (given["builder"], engine.host)
         )
-    with image_build.settings(given) as settings:
-        model = s2i.ModelImage(
-            engine,
-            settings,
-            source,
-            builder,
-            given["builder"],
-            given["method"],
-            data,
-            given["labels"],
-        )
-        there = engine.image(name.text)
-        changed = image_build.content(there) != model.content
-        result = {"changed": changed, "content": model.content, "model_class": source.model_class}
-        if module._diff and changed:
-            result["diff"] = image_build.difference(name.text, there, model.listing())
-        if changed and not module.check_mode:
-            if given["method"] == "s2i":
-                call_s2i(module, engine, settings, source, name.text, model)
-            else:
-                model.build(name.text)
-            there = engine.image(name.text)
-    known = there if there and not (changed and module.check_mode) else {}
-    return dict(result, id=known.get("Id", ""), size_bytes=known.get("Size", 0))
+    model = s2i.ModelImage(
+        source, builder, given["builder"], given["method"], data, given["labels"]
+    )
+
+    def make(settings):
+        if given["method"] == "s2i":
+            call_s2i(module, engine, settings, source, name, model)
+        else:
+            model.build(Workshop(engine, settings), name)
+
+    result = image_build.build(module, engine, name, model.content, model.listing(), make)
+    return dict(result, content=model.content, model_class=source.model_class)
 
 
 def main():
     module = AnsibleModule(
         argument_spec={**image_build.ARGUMENTS, **_ARGUMENTS}, supports_check_mode=True
     )
-    if _engine.IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("docker"), exception=_engine.IMPORT_ERROR)
-    try:
-        module.exit_json(**run(module))
-    except ImageError as error:
-        module.fail_json(msg=str(error))
+    image_build.finish(module, run)
 
 
 if __name__ == "__main__":
