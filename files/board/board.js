@@ -4,11 +4,14 @@
 
 import { el, distribution, lines, split } from "./charts.js";
 import { ago, clock, format } from "./format.js";
+import { loadTests } from "./load_tests.js";
 import { Unreachable, alerts as askAlerts, fill, forget, instant, range } from "./prometheus.js";
 
 const REFRESH_MS = 2000;
 const STEPS = { 300: 2, 900: 5, 3600: 20 };
 const WINDOW_SECONDS = 30;
+// Of two load tests that end within this time, only the second may be seen.
+const LOAD_TEST_STEP = 1;
 const COLORS = 6;
 const EVERY = ".+";
 const find = (id) => document.getElementById(id);
@@ -175,7 +178,7 @@ async function drawPanel(panel, context) {
 }
 
 const DRAW = {
-  lines: async (plot, panel, { variables, from, to, step, color, limitsOf }) => {
+  lines: async (plot, panel, { variables, from, to, step, color, limitsOf, tests }) => {
     const found = await Promise.all(panel.series.map((entry) => range(fill(entry.query, variables), from, to, step)));
     const series = panel.series.flatMap((entry, index) => found[index].map(({ labels, points }) => ({
       label: `${who(labels)} ${entry.name}`.trim() || panel.title,
@@ -186,7 +189,7 @@ const DRAW = {
     })));
     series.sort((one, other) => one.label.localeCompare(other.label));
     const limits = limitsOf(panel).map((limit) => ({ value: limit.value, text: limitText(limit, panel.unit) }));
-    lines(plot, { series, limits, unit: panel.unit, from, to, step, title: panel.title });
+    lines(plot, { series, limits, tests, unit: panel.unit, from, to, step, title: panel.title });
   },
   distribution: async (plot, panel, { variables, to, color }) => {
     const found = (await Promise.all(panel.series.map((entry) => instant(fill(entry.query, variables), to)))).flat();
@@ -244,8 +247,10 @@ async function draw() {
   };
   const ask = (query) => instant(fill(query, variables), now);
   const figures = board.panels.find((panel) => panel.kind === "figures");
-  const [every, value, samples, limit, means] = await Promise.all([
+  const from = to - state.range;
+  const [every, value, samples, limit, means, tested] = await Promise.all([
     askAlerts(), ask(board.monitors.value), ask(board.monitors.samples), ask(board.monitors.limit), ask(figures.series[0].query),
+    range(fill(board.load_tests.query, variables), from, to, LOAD_TEST_STEP),
   ]);
   const firing = every.filter(({ labels }) => labels.scope === "stack" ||
     (labels.deployment_name === state.deployment && labels.namespace === state.namespace));
@@ -254,7 +259,8 @@ async function draw() {
   drawFigures({ panel: figures, means, monitors: { value, samples, limit }, predictors, firing, color });
   const limitsOf = (panel) => (panel.limits ? limit.filter((entry) => entry.labels.measure === panel.measure) : []);
   hint(choices.length > 0, means.length > 0);
-  const context = { variables, from: to - state.range, to, step, color, limitsOf };
+  const tests = loadTests(tested, board.load_tests, from, to);
+  const context = { variables, from, to, step, color, limitsOf, tests };
   await Promise.all(board.panels.filter((panel) => DRAW[panel.kind]).map((panel) => drawPanel(panel, context)));
 }
 

@@ -79,17 +79,23 @@ function path(points, x, y, step) {
   return text;
 }
 
-// series: {label, color, look, points: [[seconds, value]], last}; limits: {value, text}.
-export function lines(plot, { series, limits, unit, from, to, step, title }) {
+// series: {label, color, look, points: [[seconds, value]], last}; limits: {value, text}; tests: load tests,
+// {start, end, text}, shaded from one to the other.
+export function lines(plot, { series, limits, tests, unit, from, to, step, title }) {
   const drawn = series.filter((entry) => entry.points.length);
   if (!drawn.length) return none(plot, "no data in the time shown");
-  const label = `${title}: ${drawn.map((entry) => `${entry.label} ${format(entry.last, unit)}`).join(", ")}`;
+  const tested = tests.map((test) => `; load test at ${clock(test.start)}: ${test.text}`).join("");
+  const label = `${title}: ${drawn.map((entry) => `${entry.label} ${format(entry.last, unit)}`).join(", ")}${tested}`;
   const { drawing, right, bottom, width } = frame(plot, label);
   const [low, high] = extent(drawn, limits, unit);
   const steps = ticks(low, high, 4, unit);
   const [floor, ceiling] = [steps[0], steps[steps.length - 1]];
   const x = (time) => MARGIN.left + ((time - from) / (to - from)) * (right - MARGIN.left);
+  const spans = tests.map((test) => spanOf(test, x, right));
   const y = (value) => bottom - ((value - floor) / (ceiling - floor)) * (bottom - MARGIN.top);
+  for (const { left, wide } of spans) {
+    drawing.append(svg("rect", { class: "test", x: left, width: wide, y: MARGIN.top, height: bottom - MARGIN.top }));
+  }
   for (const value of steps) {
     drawing.append(
       svg("line", { class: value === 0 ? "axis" : "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
@@ -109,8 +115,10 @@ export function lines(plot, { series, limits, unit, from, to, step, title }) {
   const tip = el("div", { class: "tip", hidden: "" });
   const cross = svg("line", { class: "cross", y1: MARGIN.top, y2: bottom, visibility: "hidden" });
   drawing.append(cross);
-  plot.replaceChildren(drawing, tip, legend(drawn, unit));
-  const show = (time) => hover({ time, drawn, unit, x, cross, tip, width, step });
+  const key = legend(drawn, unit);
+  if (tests.length) key.append(el("li", {}, [patch(), tests.length > 1 ? `${tests.length} load tests` : "load test"]));
+  plot.replaceChildren(drawing, tip, key);
+  const show = (time) => hover({ time, drawn, spans, unit, x, cross, tip, width, step });
   plot.hoverAt = show;
   show(hovered);
   drawing.addEventListener("pointermove", (event) => {
@@ -118,6 +126,17 @@ export function lines(plot, { series, limits, unit, from, to, step, title }) {
     moveTo(at < 0 || at > 1 ? null : from + at * (to - from));
   });
   drawing.addEventListener("pointerleave", () => moveTo(null));
+}
+
+// Wide enough to be seen and met by a pointer, also where a test took less time than a pixel stands for.
+function spanOf(test, x, right) {
+  const [begin, end] = [Math.max(x(test.start), MARGIN.left), Math.min(x(test.end), right)];
+  const wide = Math.max(end - begin, 3);
+  return { test, left: Math.min(begin, right - wide), wide };
+}
+
+function patch() {
+  return svg("svg", { viewBox: "0 0 22 8", "aria-hidden": "true" }, [svg("rect", { class: "test", x: 7, width: 8, height: 8 })]);
 }
 
 function timeAxis(drawing, x, from, to, bottom) {
@@ -134,7 +153,7 @@ function moveTo(time) {
   for (const plot of document.querySelectorAll(".plot")) plot.hoverAt?.(time);
 }
 
-function hover({ time, drawn, unit, x, cross, tip, width, step }) {
+function hover({ time, drawn, spans, unit, x, cross, tip, width, step }) {
   tip.hidden = time === null;
   cross.setAttribute("visibility", time === null ? "hidden" : "visible");
   if (time === null) return;
@@ -146,8 +165,10 @@ function hover({ time, drawn, unit, x, cross, tip, width, step }) {
       el("b", { text: format(value, unit) }),
     ]);
   });
-  tip.replaceChildren(el("div", { text: clock(time) }), ...rows);
   const at = x(time);
+  const met = spans.filter(({ left, wide }) => at >= left - 3 && at <= left + wide + 3);
+  const notes = met.map(({ test }) => el("div", { class: "note", text: `load test at ${clock(test.start)}: ${test.text}` }));
+  tip.replaceChildren(el("div", { text: clock(time) }), ...rows, ...notes);
   cross.setAttribute("x1", at);
   cross.setAttribute("x2", at);
   const onLeft = at > width / 2;

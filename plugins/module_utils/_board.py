@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_series as load_test
 from ansible_collections.monitml.stack.plugins.module_utils import _queries
 from ansible_collections.monitml.stack.plugins.module_utils._queries import Scope
 
@@ -85,6 +86,15 @@ def board(
             "value": f"{_queries.MONITOR_VALUE}{{{VARIABLES.deployment}}}",
             "samples": f"{_queries.MONITOR_SAMPLES}{{{VARIABLES.deployment}}}",
             "limit": f"{_queries.MONITOR_LIMIT}{{{VARIABLES.deployment}}}",
+        },
+        "load_tests": {
+            "query": f'{{__name__=~"{load_test.PREFIX}.+",{VARIABLES.deployment}}}',
+            "start": load_test.START,
+            "end": load_test.END,
+            "requests": load_test.REQUESTS,
+            "errors": load_test.ERRORS,
+            "latency_p95": load_test.LATENCY_P95,
+            "passed": load_test.PASSED,
         },
         "panels": [
             {

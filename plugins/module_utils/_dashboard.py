@@ -9,6 +9,7 @@ variable, so that the same JSON can be provisioned anywhere and again.
 from __future__ import annotations
 
 from ansible_collections.monitml.stack.plugins.module_utils import _board, _queries
+from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_series as load_test
 
 SCHEMA_VERSION = 39
 _TYPES = {
@@ -49,10 +50,30 @@ def dashboard(definition: dict, target: str = "local") -> dict:
         "time": {"from": "now-15m", "to": "now"},
         "timepicker": {"refresh_intervals": ["1s", "5s", "10s", "30s", "1m"]},
         "templating": {"list": _variables()},
-        "annotations": {"list": []},
+        "annotations": {"list": _load_tests()},
         "links": [],
         "panels": _panels(definition["panels"], target),
     }
+
+
+def _load_tests() -> list[dict]:
+    """A mark where a load test began and one where it ended: their times are the values of series."""
+    return [
+        {
+            "name": f"Load test {what}",
+            "datasource": _SOURCE,
+            "enable": True,
+            "iconColor": "blue",
+            # In milliseconds.
+            "expr": f"1000 * {name}{{{_board.VARIABLES.deployment}}}",
+            "useValueForTime": True,
+            # Marks that are no further apart become one; the default is a minute.
+            "step": "1s",
+            "titleFormat": f"Load test {what}",
+            "textFormat": "{{name}}, {{url}}",
+        }
+        for what, name in (("began", load_test.START), ("ended", load_test.END))
+    ]
 
 
 def _variables() -> list[dict]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import stages_of
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
@@ -15,6 +16,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload im
     header_lines,
     parse_url,
 )
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_series import LABELS
 
 ARGUMENT_SPEC = {
     "url": {"type": "str", "required": True},
@@ -64,6 +66,8 @@ ARGUMENT_SPEC = {
     "thresholds": {"type": "list", "elements": "str", "default": ["error_ratio <= 1%"]},
     "report": {"type": "path"},
     "metrics_file": {"type": "path"},
+    "metrics_labels": {"type": "dict", "default": {}},
+    "metrics_required": {"type": "bool", "default": True},
     "name": {"type": "str", "default": "load_test"},
     "progress": {"type": "bool", "default": True},
 }
@@ -97,6 +101,7 @@ class Plan:
         # Only to refuse bad ones before anything else happens.
         header_lines(self.target, self.headers)
         self._check_numbers()
+        self._check_labels()
         self.stages = self._stages()
         self.limits = [parse_limit(text) for text in self.thresholds]
         self.expected = _shares(self.expected_split)
@@ -156,6 +161,14 @@ class Plan:
             raise LoadTestError(
                 "token_file and the header Authorization say the same; leave one out."
             )
+
+    def _check_labels(self):
+        for name in self.metrics_labels:
+            if not re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", str(name)) or name in LABELS:
+                raise LoadTestError(
+                    "metrics_labels has '%s', which is no name for a label; use letters, digits and '_', and "
+                    "neither %s." % (name, " nor ".join(LABELS))
+                )
 
     def _stages(self):
         """The stages of an open loop; warm-up is time before the first, at its rate."""

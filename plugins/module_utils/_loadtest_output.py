@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A run as text for other tools: timeline and percentiles as CSV, and Prometheus series."""
+"""A run as text for other tools: timeline and percentiles as CSV."""
 
 from __future__ import annotations
 
@@ -120,50 +120,3 @@ def _csv(lines):
         ]
     )
     return text.getvalue()
-
-
-_GAUGES = (
-    ("running", "Whether the load test is running.", lambda result: 0),
-    (
-        "start_timestamp_seconds",
-        "When the measured part of the run began.",
-        lambda result: result["started_at"],
-    ),
-    ("end_timestamp_seconds", "When the run ended.", lambda result: result["ended_at"]),
-    ("requests", "Requests sent.", lambda result: result["requests"]),
-    ("errors", "Requests without a good answer.", lambda result: result["errors"]["total"]),
-    ("throughput", "Good answers per second.", lambda result: result["throughput"]),
-    (
-        "latency_p95_seconds",
-        "95th percentile of the latency.",
-        lambda result: _seconds(result["latency_ms"]["p95"]),
-    ),
-    ("passed", "Whether every threshold held.", lambda result: int(result["outcome"] == "pass")),
-)
-
-
-def _seconds(milliseconds):
-    return None if milliseconds is None else milliseconds / 1e3
-
-
-def metrics(name, url, result=None, started_at=None):
-    """The run in Prometheus' text format; without ``result`` it has just begun, at ``started_at``."""
-    labels = '{name="%s",url="%s"}' % (_escape(name), _escape(url))
-    lines = []
-    for suffix, text, value_of in _GAUGES:
-        if result is not None:
-            value = value_of(result)
-        else:
-            value = {"running": 1, "start_timestamp_seconds": started_at}.get(suffix)
-        if value is not None:
-            series = "monitml_load_test_" + suffix
-            lines += [
-                "# HELP %s %s" % (series, text),
-                "# TYPE %s gauge" % series,
-                "%s%s %s" % (series, labels, value),
-            ]
-    return "\n".join(lines) + "\n"
-
-
-def _escape(text):
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

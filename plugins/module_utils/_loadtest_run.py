@@ -24,6 +24,7 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload im
     header_lines,
     render,
 )
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_series import metrics
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_sockets import (
     find_address,
     tls_context,
@@ -80,11 +81,13 @@ def load_test(options, check_mode=False, progress=None):
 
         work.due = arrivals(plan.stages, plan.arrival == "poisson", plan.seed, plan.count)
     engine = _engine(work, plan.processes, progress and teller(plan, progress))
-    _announce(plan)
-    record = _interruptible(engine)
-    result = summarise(plan, record)
-    result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
-    _announce(plan, result)
+    with _Announcement(plan) as announcement:
+        record = _interruptible(engine)
+        result = summarise(plan, record)
+        result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
+        announcement.result = result
+    if announcement.problem:
+        result["warnings"] = [announcement.problem]
     if plan.report:
         result["report"] = _report(plan, record, result)
     result["failed"] = result["outcome"] != "pass"
@@ -103,15 +106,42 @@ def _engine(work, processes, progress):
     return Workers(work, processes, progress)
 
 
-def _announce(plan, result=None):
-    """Writes the file that tells Prometheus of the run: that it began, or what came of it."""
-    if plan.metrics_file:
-        from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import metrics
+class _Announcement:
+    """Tells Prometheus, in a file, that a run began and, on leaving the block, what came of it.
 
-        _write(
-            plan.metrics_file,
-            metrics(plan.name, plan.target.url, result, time.time() + plan.warm_up),
+    The block sets ``result``. ``problem`` is a sentence about a file that could not be written; raises
+    LoadTestError instead where the plan requires the file.
+    """
+
+    def __init__(self, plan):
+        self._plan = plan
+        self._wanted = plan.metrics_file and (
+            plan.metrics_required
+            or os.path.isdir(os.path.dirname(os.path.abspath(plan.metrics_file)))
         )
+        self._started_at = time.time()
+        self.result = self.problem = None
+
+    def __enter__(self):
+        self._write()
+        return self
+
+    def __exit__(self, *_error):
+        self._write(self.result["ended_at"] if self.result else time.time())
+
+    def _write(self, ended_at=None):
+        if not self._wanted:
+            return
+        plan = self._plan
+        labels = dict(plan.metrics_labels, name=plan.name, url=plan.target.url)
+        text = metrics(labels, self._started_at, ended_at, self.result)
+        try:
+            # Whatever this user's mask: the exporter is another user.
+            _write(plan.metrics_file, text, 0o644)
+        except LoadTestError as err:
+            if plan.metrics_required:
+                raise
+            self.problem = str(err)
 
 
 def _report(plan, record, result):
@@ -136,12 +166,15 @@ def _report(plan, record, result):
     return os.path.join(directory, "load_test.html")
 
 
-def _write(path, text):
-    """Writes a file as a whole, since others may read it at any time."""
+def _write(path, text, mode=None):
+    """Writes a file as a whole, since others may read it at any time, and other runs write it."""
+    temporary = "%s.%d.tmp" % (path, os.getpid())
     try:
-        with open(path + ".tmp", "w", encoding="utf-8") as handle:
+        with open(temporary, "w", encoding="utf-8") as handle:
+            if mode is not None:
+                os.fchmod(handle.fileno(), mode)
             handle.write(text)
-        os.replace(path + ".tmp", path)
+        os.replace(temporary, path)
     except OSError as err:
         raise LoadTestError("%s cannot be written (%s)." % (path, err.strerror))
 

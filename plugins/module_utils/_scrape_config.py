@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.monitml.stack.plugins.module_utils._loadtest_series import PREFIX
 from ansible_collections.monitml.stack.plugins.module_utils._queries import IDENTITY
 
 # Of the hundreds of series that gateway, exporter and tools show, those that something here reads.
@@ -27,6 +28,7 @@ NODE_SERIES = (
     "node_load1",
     "node_memory_(MemAvailable|MemTotal)_bytes",
 )
+LOAD_TEST_SERIES = (PREFIX + ".+",)
 TOOL_SERIES = (
     "alertmanager_alerts",
     "alertmanager_notifications(_failed)?_total",
@@ -81,11 +83,7 @@ def prometheus_config(deployment: dict, settings: dict) -> dict:
                 for name, port in tools.items()
                 if port
             ),
-            *(
-                [_job("node", [_address(host, settings["node_exporter_port"])], keep=NODE_SERIES)]
-                if settings["node_exporter_port"]
-                else []
-            ),
+            *(_of_node_exporter(settings) if settings["node_exporter_port"] else []),
         ],
     }
 
@@ -111,6 +109,19 @@ def _often(settings: dict) -> dict:
         "scrape_interval": settings["scrape_interval"],
         "scrape_timeout": settings["scrape_interval"],
     }
+
+
+def _of_node_exporter(settings: dict) -> list[dict]:
+    targets = [_address(settings["listen_address"], settings["node_exporter_port"])]
+    return [
+        _job("node", targets, keep=NODE_SERIES),
+        {
+            **_job("load_test", targets, keep=LOAD_TEST_SERIES),
+            # A load test may take less than a second, and the next one replaces what it left.
+            **_often(settings),
+            "params": {"collect[]": ["textfile"]},
+        },
+    ]
 
 
 def _models(deployment: dict, settings: dict) -> dict:

@@ -27,7 +27,7 @@ options:
         type: path
         required: true
       owner:
-        description: User, and group, that it belongs to.
+        description: User that it belongs to, and by the user the group.
         type: str
         default: root
       mode:
@@ -125,7 +125,6 @@ paths:
   sample: [/opt/monitml/etc/rules.yml]
 """
 
-import grp
 import io
 import os
 import pwd
@@ -162,24 +161,15 @@ class Refused(Exception):
     """A sentence about what cannot be done."""
 
 
-def user_id(name, check):
-    """Id of a user; -1, any, where a run that changes nothing meets one who is still to be made."""
+def ids(name, check):
+    """Ids of a user and of the user's group; -1, any, where a run that changes nothing meets one still to be made."""
     try:
-        return pwd.getpwnam(name).pw_uid
+        user = pwd.getpwnam(name)
     except KeyError as error:
         if check:
-            return -1
+            return -1, -1
         raise Refused("The user %s does not exist on this machine." % name) from error
-
-
-def group_id(name, check):
-    """Id of a group, as user_id()."""
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError as error:
-        if check:
-            return -1
-        raise Refused("The group %s does not exist on this machine." % name) from error
+    return user.pw_uid, user.pw_gid
 
 
 def octal(mode):
@@ -200,7 +190,7 @@ class FileSet:
 
     def directory(self, one):
         path, mode = one["path"], octal(one["mode"])
-        owner = user_id(one["owner"], self._check), group_id(one["owner"], self._check)
+        owner = ids(one["owner"], self._check)
         if os.path.isdir(path) and disk.stands(path, mode, *owner):
             return
         self._changed(path, "" if os.path.isdir(path) else None, "")
@@ -216,7 +206,7 @@ class FileSet:
 
     def file(self, one):
         text, path = one["content"], one["path"]
-        owner = user_id(one["owner"], self._check), self._root()[1]
+        owner = ids(one["owner"], self._check)[0], self._root()[1]
         accept = self._acceptance(path, one["validate"]) if one["validate"] else None
         stream = io.BytesIO(text.encode("utf-8", "surrogateescape"))
         before = disk.read(path) if self._module._diff else None

@@ -185,7 +185,18 @@ options:
     description:
       - File, ending in C(.prom), that says in Prometheus' text format when the run began and ended and what it measured.
       - Put it into the directory of node_exporter's textfile collector, and boards can show the run.
+      - It is written as the run begins and as it ends, each time as a whole, and everybody may read it.
     type: path
+  metrics_labels:
+    description: Labels of the series in O(metrics_file), besides C(name) and C(url), which they always have.
+    type: dict
+    default: {}
+  metrics_required:
+    description:
+      - Whether a run fails whose O(metrics_file) cannot be written.
+      - Otherwise it goes on, with a warning, or without where there is no directory to write into.
+    type: bool
+    default: true
   name:
     description: Name of the run in progress lines, the report and metrics.
     type: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A stub of a model behind a gateway, on a loopback port, well and badly behaved.
 
-The path of the url says how it behaves; see the functions named after the paths.
+The path of the url says how it behaves; see the functions named after the paths. Under any other it predicts.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class Handler(socketserver.BaseRequestHandler):
                 path = head.split()[1].decode()
                 self.server.requests.append((path, head.decode(), data[:length].decode()))
                 data = data[length:]
-                if not getattr(self, path.strip("/").replace("/", "_"))(next(self.server.numbers)):
+                behave = getattr(self, path.strip("/").replace("/", "_"), self.predict)
+                if not behave(next(self.server.numbers)):
                     return
         except (OSError, EOFError):
             pass

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,34 @@ def test_the_collections_playbook_judges_the_split_that_the_description_declares
     process = start("playbooks/loadtest.yml", "-e", "n=80", "-e", "url=" + stub.url("/body"))
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 2 and "declared 75.0 %" in output, output
+
+
+def test_the_collections_playbook_tells_prometheus_where_the_stack_is(stub, tmp_path):
+    def output_of(*given):
+        # The deployment's own address, at which the stub stands in for the gateway.
+        values = f"n=20 monitml_gateway_port={stub.port} monitml_home={tmp_path}"
+        process = start("playbooks/loadtest.yml", "-e", values, *given)
+        output = process.communicate(timeout=60)[0]
+        return process.returncode, output
+
+    # No stack, nothing to tell, no reason to fail.
+    code, output = output_of()
+    assert code == 0 and "WARNING" not in output and not list(tmp_path.iterdir()), output
+    file = tmp_path / "metrics/load_test.prom"
+    file.parent.mkdir()
+    code, output = output_of()
+    assert code == 0 and "WARNING" not in output, output
+    (labels,) = re.findall(r"^monitml_load_test_requests\{(.*)\} 20$", file.read_text(), re.MULTILINE)
+    assert 'deployment_name="housing"' in labels and 'namespace="seldon"' in labels
+    # Another user reads it: the exporter.
+    assert file.stat().st_mode & 0o777 == 0o644 and list(file.parent.iterdir()) == [file]
+    # What cannot be told costs a warning; what was asked for costs the run.
+    file.unlink()
+    file.mkdir()
+    code, output = output_of()
+    assert code == 0 and "load_test.prom cannot be written" in output, output
+    code, output = output_of("-e", f"metrics_file={file}")
+    assert code == 2 and "load_test.prom cannot be written" in output, output
 
 
 def test_progress_is_shown_in_a_terminal(stub, tmp_path):

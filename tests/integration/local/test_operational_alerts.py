@@ -52,6 +52,10 @@ OPERATIONAL = {
     "gateway down": ({UP_GATEWAY: "1+0x30 0+0x300"}, {35: set(), 60: {"GatewayDown"}}),
     "gateway not scraped": ({UP_GATEWAY: None}, {30: {"GatewayDown"}}),
     "exporter down": ({'up{job="node",instance="n"}': flat(0)}, {5: set(), 30: {"TargetDown"}}),
+    "exporter told of by its other job": (
+        {'up{job="load_test",instance="n"}': flat(0)},
+        {30: set()},
+    ),
     "disk full": (
         {'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(5)},
         {30: set(), 100: {"DiskFull"}},

@@ -14,10 +14,13 @@ import random
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
 from ansible_collections.monitml.stack.plugins.module_utils import _dashboard
+from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_series as series
+from load_testing import run, stub  # noqa: F401  pylint: disable=unused-import
 from playwright.sync_api import sync_playwright
 from watching_stack import ROOT, WatchingStack
 
@@ -111,7 +114,7 @@ def test_what_needs_a_person_is_told_the_rest_is_on_the_board(stack, severity, r
 
 
 def test_everything_is_scraped(stack):
-    jobs = {"models", "gateway", "prometheus", "alertmanager", "inbox", "node"}
+    jobs = {"models", "gateway", "prometheus", "alertmanager", "inbox", "node", "load_test"}
     stack.wait(
         lambda: {s["metric"]["job"] for s in stack.query("up == 1")} == jobs, "every job to be up"
     )
@@ -255,6 +258,91 @@ def test_the_board_shows_the_bad_model_at_once(stack, page):
     page.locator("#panel-predictions svg[role=img]").hover(position={"x": 400, "y": 80})
     assert "good v1 average" in page.inner_text("#panel-predictions .tip")
     assert page.problems == []
+
+
+def load_test(stack, stub, **options):
+    """A load test that tells the stack of itself as the playbook has it do, against a stub; its result."""
+    # A closed loop: on a busy machine a run at a rate may rightly call its generator late.
+    return run(
+        stub.url("/slow"),
+        connections=2,
+        metrics_file=str(stack.metrics / "load_test.prom"),
+        metrics_labels={"namespace": "seldon", "deployment_name": "housing"},
+        **options,
+    )
+
+
+def load_tests_shown(page, panel):
+    """Spans of the load tests in a chart: (left, width), in seconds of the time shown."""
+    boxes = page.eval_on_selector_all(
+        f"#panel-{panel} svg[role=img] rect.test",
+        "rects => rects.map(rect => [rect.x.baseVal.value, rect.width.baseVal.value,"
+        " rect.ownerSVGElement.width.baseVal.value])",
+    )
+    margins, shown = 52 + 12, int(CHOSEN["range"].rstrip("s"))
+    return [
+        (left / (width - margins) * shown, wide / (width - margins) * shown)
+        for left, wide, width in boxes
+    ]
+
+
+def test_each_load_test_is_marked_on_the_board(stack, page, stub):
+    # One after the other, as fast as a playbook can be started again.
+    first = load_test(stack, stub, count=60)
+    time.sleep(1.2)
+    second = load_test(stack, stub, duration=6, thresholds=["p95 < 1us"])
+    time.sleep(1.2)
+    with ThreadPoolExecutor() as pool:
+        third = pool.submit(load_test, stack, stub, duration=5)
+        chart = "#panel-requests svg[role=img]"
+        page.wait_for_selector(f"{chart}[aria-label$=': running'] rect.test:nth-of-type(3)")
+        third = third.result()
+    page.wait_for_selector(f"{chart}[aria-label$=', passed']")
+    for panel in ("predictions", "requests", "success", "latency", "errors", "cpu", "memory", "disk"):
+        spans = load_tests_shown(page, panel)
+        assert len(spans) == 3
+        for (left, wide), result in zip(spans[1:], (second, third)):
+            assert left - spans[0][0] == pytest.approx(
+                result["started_at"] - first["started_at"], abs=0.3
+            )
+            assert wide == pytest.approx(result["duration_seconds"], abs=0.3)
+        assert "3 load tests" in page.inner_text(f"#panel-{panel} .legend")
+    told = page.get_attribute(chart, "aria-label").split("; load test at ")[1:]
+    assert "60 requests, 0 errors, p95 " in told[0] and told[0].endswith(", passed")
+    assert f"{second['requests']} requests, 0 errors, p95 " in told[1]
+    assert told[1].endswith(", not passed")
+    page.locator("#panel-requests rect.test").nth(1).hover(force=True)
+    assert f"{second['requests']} requests" in page.inner_text("#panel-requests .tip")
+    page.locator(chart).hover(position={"x": 60, "y": 60})
+    assert "load test" not in page.inner_text("#panel-requests .tip")
+    assert page.problems == []
+
+
+def test_grafana_marks_begin_and_end_of_each_load_test(stack):
+    definition = yaml.safe_load((ROOT / "files/dashboards/canary.yml").read_text())
+    began, ended = _dashboard.dashboard(definition)["annotations"]["list"]
+    now = time.time()
+
+    def marks(annotation):
+        """What Grafana takes for the times of marks: each value that was there, in ms."""
+        assert annotation["useValueForTime"]
+        query = re.sub(r"\$(\w+)", lambda match: CHOSEN[match[1]], annotation["expr"])
+        found = stack.query_range(query, now - 120, now, annotation["step"])
+        return sorted({float(value) for one in found for _time, value in one["values"]})
+
+    starts, ends = marks(began), marks(ended)
+    assert len(starts) == len(ends) == 3
+    assert all(0 < end - start < 8000 for start, end in zip(starts, ends))
+    assert abs(ends[-1] / 1000 - now) < 60
+
+
+def test_a_load_test_that_broke_off_does_not_run_for_ever(stack, page, stub):
+    start = time.time()
+    with pytest.raises(ValueError):
+        load_test(stack, stub, duration=3, progress=lambda line: int("broken"))
+    found = f"{series.END} > {start} and on () {series.RUNNING} == 0"
+    stack.wait(lambda: stack.values(found), "the end of the load test")
+    page.wait_for_selector("#panel-requests svg[aria-label$=': broken off']")
 
 
 def test_the_board_can_be_narrowed_and_is_linked_to(stack, page):

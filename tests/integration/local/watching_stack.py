@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Real Prometheus, Alertmanager and inbox around models and a gateway that only pretend.
 
-The pretenders expose the very series of the real ones: the models through the instrumentation
-itself, the gateway in Envoy's text format, a class of status codes shown only from its first
-answer on, as Envoy does. Everything listens on free loopback ports and ends with the stack.
+Everything listens on free loopback ports and ends with the stack.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
@@ -30,14 +27,9 @@ from ansible_collections.monitml.stack.plugins.module_utils import (
     _rules,
     _scrape_config,
 )
-from ansible_collections.monitml.stack.plugins.module_utils import _prediction_metrics as metrics
+from pretenders import HOST, PretendGateway, PretendModel
 
 ROOT = Path(__file__).resolve().parents[3]
-HOST = "127.0.0.1"
-BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500)
-PRICE_BOUNDS = tuple(
-    float(price) for price in (1e3, 5e4, *range(100_000, 1_000_001, 50_000), 1.5e6, 2e6)
-)
 START_SECONDS = 30
 
 
@@ -61,131 +53,6 @@ def housing_deployment(**changes) -> dict:
         for server in predictor["servers"]:
             server["metrics_port"] = free_port()
     return deployment
-
-
-class Exposer:
-    """Serves what text() returns on one port until it is stopped."""
-
-    def __init__(self, port: int, path: str, text):
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                found = self.path == path
-                body = text().encode() if found else b""
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format, *args):
-                pass
-
-        self.server = ThreadingHTTPServer((HOST, port), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class PretendModel:
-    """A model server that predicts what it is told, and counts as the real ones do."""
-
-    def __init__(self, deployment: dict, predictor: dict, server: dict, directory: Path):
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        name, _colon, tag = predictor["image"].rpartition(":")
-        self.labels = {
-            "deployment_name": deployment["name"],
-            "predictor_name": predictor["name"],
-            "predictor_version": predictor["version"],
-            "model_name": predictor["name"],
-            "model_image": name,
-            "model_version": tag,
-        }
-        self.layout = metrics.Layout([("price", PRICE_BOUNDS)], declared=True)
-        self.slot = metrics.Slot(str(directory), self.layout)
-        self.lock = threading.Lock()
-        self.started = time.time()
-        self.silent = False
-        self.port = server["metrics_port"]
-        self.exposer = Exposer(self.port, "/metrics", self.text)
-
-    def text(self) -> str:
-        with self.lock:
-            seconds = time.time() - self.started
-            shown = (
-                ""
-                if self.silent
-                else metrics.render(str(self.directory), self.layout, labels=self.labels)
-            )
-            return shown + "".join(
-                metrics.exposition(name, [("", {}, value)], self.labels)
-                for name, value in (
-                    (metrics.PROCESS_CPU, 0.05 * seconds + 0.3),
-                    (metrics.PROCESS_MEMORY, 190e6 + 5e6 * random.random()),
-                    (metrics.PROCESS_START, self.started),
-                )
-            )
-
-    def predict(self, value: float):
-        with self.lock:
-            self.slot.add_value(0, value, int(time.monotonic()))
-            self.slot.publish()
-
-    def fail(self, reason: str = "exception"):
-        with self.lock:
-            self.slot.add_error(reason)
-            self.slot.publish()
-
-    def stop(self):
-        self.exposer.stop()
-        self.slot.close()
-
-
-class PretendGateway:
-    """Envoy's statistics of requests that were never sent."""
-
-    def __init__(self, port: int):
-        self.answers: dict[tuple[str, str], int] = {}
-        self.buckets: dict[str, list[int]] = {}
-        self.sums: dict[str, float] = {}
-        self.lock = threading.Lock()
-        self.port = port
-        self.exposer = Exposer(port, "/stats/prometheus", self.text)
-
-    def answer(self, cluster: str, code: int, milliseconds: float):
-        with self.lock:
-            key = (cluster, str(code // 100))
-            self.answers[key] = self.answers.get(key, 0) + 1
-            buckets = self.buckets.setdefault(cluster, [0] * (len(BOUNDS_MS) + 1))
-            for index, bound in enumerate((*BOUNDS_MS, float("inf"))):
-                buckets[index] += milliseconds <= bound
-            self.sums[cluster] = self.sums.get(cluster, 0) + milliseconds
-
-    def text(self) -> str:
-        with self.lock:
-            lines = ["# TYPE envoy_cluster_upstream_rq_xx counter"]
-            lines += [
-                f'envoy_cluster_upstream_rq_xx{{envoy_response_code_class="{code}",'
-                f'envoy_cluster_name="{cluster}"}} {count}'
-                for (cluster, code), count in self.answers.items()
-            ]
-            name = "envoy_cluster_upstream_rq_time"
-            lines.append(f"# TYPE {name} histogram")
-            for cluster, buckets in self.buckets.items():
-                label = f'envoy_cluster_name="{cluster}"'
-                for bound, count in zip((*BOUNDS_MS, "+Inf"), buckets):
-                    lines.append(f'{name}_bucket{{{label},le="{bound}"}} {count}')
-                lines.append(f"{name}_sum{{{label}}} {self.sums[cluster]}")
-                lines.append(f"{name}_count{{{label}}} {buckets[-1]}")
-            lines.append("# TYPE envoy_server_live gauge\nenvoy_server_live{} 1")
-            return "\n".join(lines) + "\n"
-
-    def stop(self):
-        self.exposer.stop()
 
 
 class WatchingStack:
@@ -271,6 +138,7 @@ class WatchingStack:
     def _start_processes(self):
         at, ports = self.directory, self.settings
         (at / "inbox").mkdir(exist_ok=True)
+        self.metrics.mkdir(exist_ok=True)
         self._run(
             "inbox",
             [
@@ -293,6 +161,7 @@ class WatchingStack:
             + [
                 "--collector.filesystem.fs-types-exclude=^(proc|sysfs|tmpfs|devtmpfs|cgroup2?|mqueue)$"
             ]
+            + ["--collector.textfile", f"--collector.textfile.directory={self.metrics}"]
             + [f"--web.listen-address={HOST}:{ports['node_exporter_port']}"],
         )
         self._run(
@@ -365,6 +234,11 @@ class WatchingStack:
         return f"http://{HOST}:{self.settings['prometheus_port']}"
 
     @property
+    def metrics(self) -> Path:
+        """Where load tests leave what Prometheus is to know of them."""
+        return self.directory / "metrics"
+
+    @property
     def inbox_url(self) -> str:
         return f"http://{HOST}:{self.settings['inbox_port']}"
 
@@ -376,6 +250,12 @@ class WatchingStack:
         """The instant vector of an expression."""
         query = urllib.parse.urlencode({"query": expression})
         return self.get(f"{self.url}/api/v1/query?{query}")["data"]["result"]
+
+    def query_range(self, expression: str, start: float, end: float, step: str) -> list[dict]:
+        query = urllib.parse.urlencode(
+            {"query": expression, "start": start, "end": end, "step": step}
+        )
+        return self.get(f"{self.url}/api/v1/query_range?{query}")["data"]["result"]
 
     def values(self, expression: str) -> list[float]:
         try:

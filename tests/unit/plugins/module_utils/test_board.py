@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.monitml.stack.plugins.module_utils import _board, _dashboard, _queries
+from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_series as load_test
 
 ROOT = Path(__file__).resolve().parents[4]
 DEFINITION = yaml.safe_load((ROOT / "files/dashboards/canary.yml").read_text())
@@ -81,6 +82,15 @@ def test_the_page_is_told_where_things_are(definition):
     assert board["gateway_url"] == "http://127.0.0.1:8004"
     assert board["inbox_url"] == "http://127.0.0.1:3006/"
     assert set(board["measures"]) == set(_queries.MEASURES)
+
+
+def test_the_page_knows_the_series_of_a_load_test_by_the_boards_names(definition):
+    names = dict(_board.board(definition)["load_tests"])
+    del names["query"]
+    assert set(names.values()) <= set(load_test.FAMILIES)
+    page = (ROOT / "files/board/load_tests.js").read_text()
+    read = set(re.findall(r'value\("(\w+)"\)', page)) | set(re.findall(r"names\.(\w+)", page))
+    assert read == set(names)
 
 
 def test_the_page_draws_every_kind_and_unit():

@@ -17,7 +17,6 @@ from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options im
     Plan,
 )
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_output import (
-    metrics,
     percentiles_csv,
     timeline,
     timeline_csv,
@@ -192,18 +191,6 @@ def test_csv_holds_no_formulas():
     slot.latency, slot.service, slot.first, slot.last = [1], [1], 1, 1
     evil.flush(1)
     assert "'=cmd()" in timeline_csv(timeline(evil))
-
-
-def test_metrics_are_prometheus_text():
-    text = metrics('a"b\\c\nd', "http://x/", started_at=3.5)
-    assert 'monitml_load_test_running{name="a\\"b\\\\c\\nd",url="http://x/"} 1' in text
-    text = metrics("a", "u", summarise(plan(), record()))
-    assert (
-        'monitml_load_test_running{name="a",url="u"} 0' in text
-        and 'latency_p95_seconds{name="a",url="u"} 0.005' in text
-    )
-    for line in text.splitlines():
-        assert re.fullmatch(r"# (HELP|TYPE) \S+ .+|\w+\{.+\} -?[0-9.e+-]+", line)
 
 
 def page(made, **options):

@@ -12,6 +12,7 @@ from ansible_collections.monitml.stack.plugins.module_utils import (
     _message_config,
     _scrape_config,
 )
+from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_series as load_test
 from ansible_collections.monitml.stack.plugins.module_utils import _prediction_metrics as series
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,15 +70,15 @@ def test_every_server_is_scraped_under_its_identity():
 
 
 def test_models_and_gateway_are_read_more_often_than_the_rest():
-    assert [job(name).get("scrape_interval") for name in ("models", "gateway", "node")] == [
-        "500ms",
-        "500ms",
-        None,
-    ]
+    intervals = {
+        name: job(name).get("scrape_interval") for name in ("models", "gateway", "load_test", "node")
+    }
+    assert intervals == {"models": "500ms", "gateway": "500ms", "load_test": "500ms", "node": None}
 
 
 @pytest.mark.parametrize(
-    ("setting", "name"), [("inbox_port", "inbox"), ("node_exporter_port", "node")]
+    ("setting", "name"),
+    [("inbox_port", "inbox"), ("node_exporter_port", "node"), ("node_exporter_port", "load_test")],
 )
 def test_what_is_not_there_is_not_scraped(setting, name):
     assert job(name) is not None
@@ -111,7 +112,12 @@ def test_the_gateways_labels_come_from_its_names(namespace, deployment, predicto
             ["envoy_cluster_upstream_rq_xx", "envoy_cluster_upstream_rq_time_bucket"],
             ["envoy_cluster_upstream_rq_retry"],
         ),
-        ("node", ["node_filesystem_avail_bytes", "node_load1"], ["node_netstat_Tcp_InErrs"]),
+        (
+            "node",
+            ["node_filesystem_avail_bytes", "node_load1"],
+            ["node_netstat_Tcp_InErrs", *load_test.FAMILIES],
+        ),
+        ("load_test", load_test.FAMILIES, ["node_textfile_scrape_error", "node_load1"]),
         (
             "models",
             [*series.FAMILIES, f"{series.PREDICTION}_bucket"],
