@@ -103,8 +103,10 @@ def test_an_image_of_before_does_not_hide_that_none_was_made(
 
 
 def test_a_program_that_hangs_is_stopped(build, small, stand_in, tmp_path):
-    script = stand_in(f"echo $$ > {tmp_path}/pid\necho begun\nexec sleep 600\n")
+    script = stand_in(f"echo $$ > {tmp_path}/pid\necho begun\nexec sleep 60\n")
+    began = time.monotonic()
     told = build(small, NAME, method="s2i", s2i_path=script, timeout_seconds=1)
+    assert time.monotonic() - began < 30
     fails(told, "said nothing for 1 s", "raise timeout_seconds")
     assert not Path("/proc", (tmp_path / "pid").read_text(encoding="utf-8").strip()).exists()
 
