@@ -54,6 +54,8 @@ def serving():
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Engines that begin with TLS see by the status line that there is none.
+        default_request_version = "HTTP/1.1"
 
         def _answer(self):
             path, _mark, query = self.path.partition("?")

@@ -36,11 +36,11 @@ _CURES = (
         "The registry refused the credentials: log in, or correct username and password.",
     ),
     (
-        r"^denied|to the resource is denied|forbidden|insufficient_scope",
+        r"^denied|registry: denied|to the resource is denied|forbidden|insufficient_scope",
         "The registry does not let this account write there: check the name of the repository and the account's rights.",
     ),
     (
-        r"server gave HTTP response to HTTPS client",
+        r"server gave HTTP response to HTTPS client|first record does not look like a TLS handshake",
         "The registry does not speak TLS: give it a certificate, or list it as insecure in the engine's configuration.",
     ),
     (
@@ -56,7 +56,7 @@ _CURES = (
         "The name of the registry cannot be resolved: correct it, or the machine's DNS.",
     ),
     (
-        r"read.?only|method not allowed|\b405\b|^unsupported$",
+        r"read.?only|method not allowed|\b405\b|^unsupported$|registry: unsupported",
         "The registry is read-only: push to another, or end its maintenance.",
     ),
     (
@@ -69,14 +69,18 @@ _CURES = (
         "There is no such image: correct its name, or build or pull it first.",
     ),
     (
-        r"unknown blob|blob upload unknown|connection reset|internal server error|\b50[02347]\b|unexpected EOF",
+        r"commit digest|failed commit on ref",
+        "What was sent is not there after a push: the registry kept something else; look at its log and try again.",
+    ),
+    (
+        r"unknown blob|blob upload unknown|registry: (?:unknown|unavailable)|connection reset|internal server error|\b50[02347]\b|unexpected EOF",
         "The registry failed, which may be because it is full or restarting: look at its log and try again.",
     ),
 )
 
 # No 500: a full registry answers so, after which the engine has already tried for a minute.
 _PASSING = re.compile(
-    r"toomanyrequests|connection reset|unexpected EOF|TLS handshake timeout|\b50[234]\b",
+    r"toomanyrequests|registry: unavailable|connection reset|unexpected EOF|TLS handshake timeout|\b50[234]\b",
     re.IGNORECASE,
 )
 

@@ -41,6 +41,17 @@ def test_messages_survive_however_they_are_cut(engine, wanted, size, end, ended)
         ({"error": "unexpected HTTP status: 507 Insufficient Storage"}, "full", False),
         ({"error": "read: connection reset by peer"}, "restarting", True),
         ({"error": "unsupported"}, "read-only", False),
+        # As Docker 29 words the same.
+        ({"error": "error from registry: denied denied"}, "rights", False),
+        ({"error": "error from registry: unsupported unsupported"}, "read-only", False),
+        ({"error": "error from registry: unknown unknown"}, "full", False),
+        ({"error": "error from registry: unavailable unavailable"}, "restarting", True),
+        ({"error": "tls: first record does not look like a TLS handshake"}, "speak TLS", False),
+        (
+            {"error": 'failed commit on ref "a": unexpected commit digest b, expected c'},
+            "is not there after a push",
+            False,
+        ),
         ({"errorDetail": {}, "error": ""}, None, False),
     ],
 )
