@@ -15,6 +15,7 @@ import functools
 import io
 import ipaddress
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -48,6 +49,16 @@ def free_port(host=HOST):
     with socket.socket() as sock:
         sock.bind((host, 0))
         return sock.getsockname()[1]
+
+
+def free_ports(count):
+    """So many ports in a row, below those that the system gives away itself."""
+    while True:
+        first = random.randrange(20000, 32000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind((HOST, port))
+            return list(range(first, first + count))
 
 
 def wait_until(answers, process, log):

@@ -4,23 +4,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pwd
+import re
+import secrets
 import shutil
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
 
 import pytest
+import yaml
 from base_image import BASE, BUILDER, CA_FILE, ROOT, changes, play, read_record
 from conftest import PASSWORD, USER
+from daemons import free_ports
 
+PORTS = free_ports(10)
+# Its own names and ports, so that others may test at the same time.
 STACK = {
-    "monitml_instance": "monitml-images",
-    "monitml_gateway_port": 18104,
-    "monitml_gateway_admin_port": 18105,
-    "monitml_model_port": 19100,
-    "monitml_prometheus_port": 13101,
-    "monitml_alertmanager_port": 13105,
-    "monitml_inbox_port": 13106,
-    "monitml_node_exporter_port": 13107,
+    "monitml_instance": f"monitml-images-{secrets.token_hex(2)}",
+    "monitml_gateway_port": PORTS[0],
+    "monitml_gateway_admin_port": PORTS[1],
+    "monitml_prometheus_port": PORTS[2],
+    "monitml_alertmanager_port": PORTS[3],
+    "monitml_inbox_port": PORTS[4],
+    "monitml_node_exporter_port": PORTS[5],
+    # This one and those after it.
+    "monitml_model_port": PORTS[6],
 }
+INSTANCE = STACK["monitml_instance"]
+HOME = f"/opt/{INSTANCE}"
+HOUSE = {"data": {"ndarray": [[7, 47.5, -122.2, 1800, 0, 1970]]}}
 
 
 @pytest.fixture
@@ -47,27 +65,125 @@ def variables(dockerd, builder, registry, tmp_path):
                 dockerd.client.remove_image(name, force=True)
 
 
+@pytest.fixture
+def inventory(variables, dockerd, tmp_path):
+    """An inventory that says what a person would write into it, once; images.yml adds its record."""
+    path = tmp_path / "stack"
+    shutil.copytree(ROOT / "inventories/local", path)
+    given = {key: value for key, value in variables.items() if key != "images_record_path"}
+    with (path / "group_vars/monitml/main.yml").open("a", encoding="utf-8") as stream:
+        yaml.safe_dump({**STACK, **given, "canary_engine_host": dockerd.host}, stream)
+    yield path
+    if Path(HOME).exists():
+        play("destroy", "-i", str(path))
+
+
 def repository(registry, variables, name):
     return variables["images_repository"].removeprefix(registry.address + "/") + "/" + name
 
 
 def containers(dockerd):
-    """Names of those of images.yml and of the stack; other tests have theirs on the same engine."""
+    """Names of those of the stack; other tests have theirs on the same engine."""
     names = [one["Names"][0] for one in dockerd.client.containers(all=True)]
-    return sorted(name for name in names if name.startswith(("/monitml-gate-", "/monitml-images-")))
+    return sorted(name for name in names if name.startswith(f"/{INSTANCE}-"))
 
 
-def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables):
-    play("images", variables=variables)
-    record = read_record(variables["images_record_path"])
+def tested(dockerd, variables):
+    """Containers of images under test that stay."""
+    label = "io.monitml.tested"
+    found = dockerd.client.containers(all=True, filters={"label": label})
+    return [one for one in found if one["Labels"][label].startswith(variables["images_repository"])]
+
+
+def processes():
+    """Model servers of the stack that are processes of the machine."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if any(re.fullmatch(f"{HOME}/releases/.*/serve.py", word) for word in words):
+                found.append(words)
+    return found
+
+
+def answers():
+    """Who answers at the gateway, of the two; asked directly, whatever the traffic."""
+    url = f"http://127.0.0.1:{STACK['monitml_gateway_port']}/seldon/seldon/housing/api/v1.0/predictions"
+    found = set()
+    for name in ("good", "bad"):
+        request = urllib.request.Request(url, json.dumps(HOUSE).encode())
+        request.add_header("Content-Type", "application/json")
+        request.add_header("x-monitml-predictor", name)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found.add((answer.headers["x-monitml-predictor"], answer.status))
+    return found
+
+
+# The model servers alone, as site.yml brings them up.
+SERVERS = """
+- hosts: monitml
+  become: "{{ monitml_become }}"
+  gather_facts: false
+  tasks:
+    - name: Bring up the model servers
+      ansible.builtin.include_role:
+        name: monitml.stack.canary
+        tasks_from: servers
+"""
+BOTH = {("good", 200), ("bad", 200)}
+NAMES = [f"/{INSTANCE}-model-bad-0", f"/{INSTANCE}-model-good-0"]
+
+
+def look_at_containers(dockerd, record):
+    """Asks the engine and the machine how the containers run."""
+    for name, one in record.items():
+        told = dockerd.client.inspect_container(f"{INSTANCE}-model-{name}-0")
+        place = one["image"].rpartition(":")[0]
+        assert told["Config"]["Image"] == f"{place}@{one['digest']}"
+        assert told["Image"] == one["id"] and told["State"]["Running"]
+        host = told["HostConfig"]
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["Privileged"]
+        assert host["SecurityOpt"] == ["no-new-privileges"]
+        assert host["RestartPolicy"]["Name"] == "always"
+        assert int(host["LogConfig"]["Config"]["max-size"]) <= 10_000_000
+        status = Path(f"/proc/{told['State']['Pid']}/status").read_text(encoding="utf-8")
+        words = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert words["Uid"].split() == [str(pwd.getpwnam(INSTANCE).pw_uid)] * 4
+        assert int(words["CapBnd"], 16) == 0 and words["NoNewPrivs"] == "1"
+    # As processes do, they listen on loopback and not at another address of the machine.
+    for port in range(STACK["monitml_model_port"], STACK["monitml_model_port"] + 4):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((dockerd.address, port), timeout=5).close()
+
+
+def come_back(dockerd, name):
+    """Kills a container's process, and waits until it answers again, another one."""
+    pid = dockerd.client.inspect_container(name)["State"]["Pid"]
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while True:
+        told = dockerd.client.inspect_container(name)
+        with contextlib.suppress(OSError):
+            if told["RestartCount"] and told["State"]["Pid"] != pid and answers() == BOTH:
+                return
+        assert time.monotonic() < deadline, told["State"]
+        time.sleep(0.2)
+
+
+def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables, inventory):
+    def run(playbook, check=True, **given):
+        return play(playbook, "-i", str(inventory), variables=given, check=check)
+
+    run("images")
+    record = read_record(inventory / "group_vars/monitml/images.yml")
     assert set(record) == {"good", "bad"}
     for name, one in (("housing", record["good"]), ("housing-bad", record["bad"])):
         path = repository(registry, variables, name)
         assert one["digest"] == registry.digest(path, one["version"])
         assert one["image"] == f"{registry.address}/{path}:{one['version']}"
     assert PASSWORD not in json.dumps(record)
-    assert changes(play("images", variables=variables)) == 0
-    assert not containers(dockerd)
+    assert changes(run("images")) == 0
+    assert not tested(dockerd, variables)
 
     # As on another machine: what runs comes from the registry, by its digest.
     for one in record.values():
@@ -76,24 +192,33 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
         place = one["image"].rpartition(":")[0]
         login = {"username": USER, "password": PASSWORD}
         dockerd.client.pull(f"{place}@{one['digest']}", auth_config=login)
-    stack = {
-        **STACK,
-        "monitml_images": record,
-        "canary_runtime": "container",
-        "canary_engine_host": dockerd.host,
-    }
-    try:
-        play("site", variables=stack)
-        assert changes(play("site", variables=stack)) == 0
-        assert containers(dockerd) == [
-            "/monitml-images-model-bad-0",
-            "/monitml-images-model-good-0",
-        ]
-        said = play("loadtest", variables={**stack, "n": 60})
-        assert "60 requests, 60 answers" in said and "0 errors" in said
-    finally:
-        text = play("destroy", variables={**STACK, "canary_engine_host": dockerd.host})
-    assert "container monitml-images-model-good-0" in text
+    run("site", canary_runtime="container")
+    assert changes(run("site", canary_runtime="container")) == 0
+    assert containers(dockerd) == NAMES and not processes()
+    look_at_containers(dockerd, record)
+    said = run("loadtest", n=60)
+    assert "60 requests, 60 answers" in said and "0 errors" in said
+    come_back(dockerd, NAMES[1])
+
+    run("site")
+    assert not containers(dockerd) and len(processes()) >= 2 and answers() == BOTH
+    assert changes(run("site")) == 0
+    # What cannot be had stops nothing that serves.
+    servers = inventory.parent / "servers.yml"
+    servers.write_text(SERVERS, encoding="utf-8")
+    beside = os.path.relpath(servers.with_suffix(""), ROOT / "playbooks")
+    for gone, told in (("digest", "manifest"), ("id", "were never pushed: run images.yml")):
+        none = {
+            name: {**one, "digest": "", gone: "sha256:" + "0" * 64} for name, one in record.items()
+        }
+        text = run(beside, False, canary_runtime="container", monitml_images=none)
+        assert told in " ".join(text.split()), text
+        assert len(processes()) >= 2 and answers() == BOTH
+    run("site", canary_runtime="container")
+    assert containers(dockerd) == NAMES and not processes() and answers() == BOTH
+
+    text = run("destroy")
+    assert f"container {INSTANCE}-model-good-0" in text
     assert not containers(dockerd)
 
 
@@ -114,7 +239,7 @@ def test_an_image_that_breaks_its_contract_keeps_all_from_being_pushed(
     text = play("images", variables={**variables, "monitml_deployment": deployment}, check=False)
     assert "negative:v9 did not pass its test, so nothing was pushed" in text
     assert not registry.digest(repository(registry, variables, "housing-bad"), "v1")
-    assert not containers(dockerd)
+    assert not tested(dockerd, variables)
     # Run as a container, it is refused before anything changes: nothing was written down.
     stack = {**STACK, "monitml_deployment": deployment, "canary_runtime": "container"}
     text = play("site", variables=stack, check=False)
