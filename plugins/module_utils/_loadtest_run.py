@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -81,15 +82,16 @@ def load_test(options, check_mode=False, progress=None):
 
         work.due = arrivals(plan.stages, plan.arrival == "poisson", plan.seed, plan.count)
     engine = _engine(work, plan.processes, progress and teller(plan, progress))
-    with _Announcement(plan) as announcement:
-        record = _interruptible(engine)
-        result = summarise(plan, record)
-        result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
-        announcement.result = result
-    if announcement.problem:
-        result["warnings"] = [announcement.problem]
-    if plan.report:
-        result["report"] = _report(plan, record, result)
+    with _interruptible(engine):
+        with _Announcement(plan) as announcement:
+            record = engine.run()
+            result = summarise(plan, record)
+            result.update(changed=False, url=plan.target.url, name=plan.name, msg=_message(result))
+            announcement.result = result
+        if announcement.problem:
+            result["warnings"] = [announcement.problem]
+        if plan.report:
+            result["report"] = _report(plan, record, result)
     result["failed"] = result["outcome"] != "pass"
     return result
 
@@ -279,21 +281,21 @@ def _token(path):
     return token
 
 
+@contextlib.contextmanager
 def _interruptible(engine):
-    """Runs the engine so that SIGINT and SIGTERM end it with what it has."""
+    """SIGINT and SIGTERM end the run of the engine; the block goes on and tells what there is.
+
+    More of them, such as Ansible sends when it ends itself, change nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
-        return engine.run()
-    before = {}
-    caught = []
-
-    def stop(number, _frame):
-        caught.append(number)
-        engine.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
+        yield
+        return
+    before = {
+        number: signal.signal(number, lambda _number, _frame: engine.stop())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        return engine.run()
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
