@@ -153,7 +153,7 @@ class Client:
     """Predictions through the gateway, one after the other on one connection."""
 
     def __init__(self, port: int = PORTS["gateway"], path: str = ""):
-        self.path = path or _local.prediction_path(deployment())
+        self.path = path or deployment()["prediction_path"]
         self.connection = http.client.HTTPConnection(HOST, port, timeout=10)
 
     def predict(self, **headers: str) -> tuple[int, str]:

@@ -1,12 +1,14 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Runs the load test in this process where the task is local, which saves a second Python and its
-start, and lets a terminal show how far it is. Elsewhere the module of the same name runs."""
+start, and lets a terminal show how far it is. Elsewhere the module of the same name runs. A task
+of its own that shows the summary would take as long as many a run, so this does that, too."""
 
 from __future__ import annotations
 
 import os
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
@@ -37,7 +39,14 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+        result = self._result(super().run(tmp, task_vars), task_vars)
+        if not result.get("failed") and result.get("msg") and not self._task.no_log:
+            if boolean(self._task.args.get("summary", False)):
+                host = task_vars["inventory_hostname"]
+                display.display("%s: %s" % (host, result["msg"]), stderr=True)
+        return result
+
+    def _result(self, result, task_vars):
         if (
             self._connection.transport != "local"
             or self._play_context.become

@@ -18,5 +18,4 @@ class FilterModule:
             "model_containers": late("_local", "model_containers"),
             "model_ports": late("_local", "model_ports"),
             "model_services": late("_local", "model_services"),
-            "prediction_path": late("_local", "prediction_path"),
         }

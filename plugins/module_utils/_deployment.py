@@ -120,7 +120,8 @@ def complete(description: dict, first_port: int) -> dict:
     """The description with everything that follows from it filled in.
 
     A lone predictor gets all the traffic; each replica gets a port for predictions and the next
-    one for metrics, counted up from first_port; each monitor names the predictors it watches.
+    one for metrics, counted up from first_port; each monitor names the predictors it watches;
+    clients send predictions to prediction_path.
     """
     names = [predictor["name"] for predictor in description["predictors"]]
     live = [predictor for predictor in description["predictors"] if not predictor["shadow"]]
@@ -143,7 +144,17 @@ def complete(description: dict, first_port: int) -> dict:
         {**monitor, "predictors": monitor["predictors"] or names}
         for monitor in description["monitors"]
     ]
-    return {**description, "predictors": predictors, "monitors": monitors}
+    return {
+        **description,
+        "predictors": predictors,
+        "monitors": monitors,
+        "prediction_path": f"{path_prefix(description)}api/v1.0/predictions",
+    }
+
+
+def path_prefix(description: dict) -> str:
+    """What every path of a deployment begins with, as Seldon's own ingress has it."""
+    return f"/seldon/{description['namespace']}/{description['name']}/"
 
 
 def default_image(predictor: dict) -> str:

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 # Of every thousand splits that are as declared, one is called wrong.
 CONFIDENCE = 0.999
 
 
+# Table and verdict ask for the same ones.
+@functools.lru_cache(maxsize=64)
 def share_interval(count, total, confidence=CONFIDENCE):
     """(low, high) of the true share behind ``count`` of ``total``; (0, 1) of nothing."""
     if total == 0:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 import re
 
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import stages_of
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_limits import parse_limit
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_payload import (
@@ -70,6 +69,7 @@ ARGUMENT_SPEC = {
     "metrics_required": {"type": "bool", "default": True},
     "name": {"type": "str", "default": "load_test"},
     "progress": {"type": "bool", "default": True},
+    "summary": {"type": "bool", "default": False},
 }
 CONDITIONS = {
     "mutually_exclusive": [
@@ -174,6 +174,11 @@ class Plan:
         """The stages of an open loop; warm-up is time before the first, at its rate."""
         if not self.rate and not self.stages:
             return None
+        # Loaded only where it is needed, for the reason that _loadtest_run gives.
+        from ansible_collections.monitml.stack.plugins.module_utils._loadtest_arrivals import (
+            stages_of,
+        )
+
         if self.rate:
             rates = [((self.duration or math.inf) + self.warm_up, self.rate, None)]
         else:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from ansible_collections.monitml.stack.plugins.module_utils._deployment import path_prefix
+
 PREDICTOR_HEADER = "x-monitml-predictor"
 VERSION_HEADER = "x-monitml-version"
 TYPE_URL = "type.googleapis.com/envoy.config."
@@ -24,15 +26,6 @@ def cluster_name(deployment: dict, predictor: dict) -> str:
     return "/".join(
         (deployment["namespace"], deployment["name"], predictor["name"], predictor["version"])
     )
-
-
-def prediction_path(deployment: dict) -> str:
-    """The path clients send predictions to, as Seldon's own ingress has it."""
-    return f"{_prefix(deployment)}api/v1.0/predictions"
-
-
-def _prefix(deployment: dict) -> str:
-    return f"/seldon/{deployment['namespace']}/{deployment['name']}/"
 
 
 def model_services(deployment: dict, settings: dict) -> list[dict]:
@@ -222,7 +215,7 @@ def envoy_routes(deployment: dict, timeout_seconds: int) -> dict:
 
 def _header_routes(deployment: dict, timeout_seconds: int) -> list[dict]:
     """Routes that a client chooses by naming the predictor, as feedback must."""
-    prefix = _prefix(deployment)
+    prefix = path_prefix(deployment)
     routes = [
         {
             "match": {
@@ -276,14 +269,14 @@ def _split_route(deployment: dict, timeout_seconds: int) -> dict:
             }
             for predictor in shadows
         ]
-    return {"match": {"path": prediction_path(deployment), **_method("POST")}, "route": action}
+    return {"match": {"path": deployment["prediction_path"], **_method("POST")}, "route": action}
 
 
 def _refusals(deployment: dict) -> list[dict]:
-    path = prediction_path(deployment)
+    path = deployment["prediction_path"]
     return [
         {
-            "match": {"path": f"{_prefix(deployment)}api/v1.0/feedback"},
+            "match": {"path": f"{path_prefix(deployment)}api/v1.0/feedback"},
             **_refusal(
                 400,
                 f"Feedback belongs to the predictor that answered: send it with the header"

@@ -110,4 +110,8 @@ deployment:
       type: list
       elements: dict
       returned: always
+    prediction_path:
+      description: Path that clients send predictions to, as the ingress of Seldon Core has it.
+      type: str
+      returned: always
 """

@@ -205,6 +205,12 @@ options:
     description: Whether a line a second tells how far the run is, where it runs on the controller in a terminal.
     type: bool
     default: true
+  summary:
+    description:
+      - Whether RV(msg) of a run that passes is shown also without C(-v). That of one that fails is shown in any case.
+      - The controller writes it to its standard error, for people, and not if the task has C(no_log).
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Checks everything, reads the files, and sends nothing.

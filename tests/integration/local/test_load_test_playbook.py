@@ -30,19 +30,20 @@ PLAY = """
         count: "{{ n }}"
         rate: "{{ rate | default(omit) }}"
         report: "{{ report | default(omit) }}"
+        summary: "{{ summary | default(omit) }}"
       async: "{{ seconds | default(0) }}"
       poll: 1
 """
 
 
-def playbook(tmp_path, *arguments, terminal=False):
+def playbook(tmp_path, *arguments, **options):
     play = tmp_path / "play.yml"
     play.write_text(PLAY)
     interpreter = "ansible_python_interpreter=" + sys.executable
-    return start("-i", "localhost,", "-e", interpreter, str(play), *arguments, terminal=terminal)
+    return start("-i", "localhost,", "-e", interpreter, str(play), *arguments, **options)
 
 
-def start(*arguments, terminal=False):
+def start(*arguments, terminal=False, stderr=subprocess.STDOUT):
     command = ["ansible-playbook", *arguments]
     if terminal:
         command = ["script", "-qec", " ".join(command), "/dev/null"]
@@ -58,7 +59,7 @@ def start(*arguments, terminal=False):
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         stdin=subprocess.DEVNULL,
     )
 
@@ -111,6 +112,19 @@ def test_the_collections_playbook_tells_prometheus_where_the_stack_is(stub, tmp_
     assert code == 0 and "load_test.prom cannot be written" in output, output
     code, output = output_of("-e", f"metrics_file={file}")
     assert code == 2 and "load_test.prom cannot be written" in output, output
+
+
+@pytest.mark.parametrize("more", [[], ["-e", "ansible_become=true"], ["--check"]])
+def test_a_summary_is_for_people_and_not_for_programs(stub, tmp_path, more):
+    given = ["-c", "local", "-e", "n=20 summary=true url=" + stub.url(), *more]
+    process = playbook(tmp_path, *given)
+    output = process.communicate(timeout=60)[0]
+    wanted = "nothing was sent" if more == ["--check"] else "20 requests, 20 answers"
+    (line,) = [line for line in output.splitlines() if wanted in line]
+    assert line.startswith("localhost: "), output
+    # What a callback writes for a program stays whole.
+    process = playbook(tmp_path, *given, stderr=subprocess.DEVNULL)
+    assert wanted not in process.communicate(timeout=60)[0]
 
 
 def test_progress_is_shown_in_a_terminal(stub, tmp_path):

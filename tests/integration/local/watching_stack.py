@@ -124,7 +124,7 @@ class WatchingStack:
         content = _board.board(
             definition,
             "local",
-            f"http://{HOST}:8004{_local.prediction_path(self.deployment)}",
+            f"http://{HOST}:8004{self.deployment['prediction_path']}",
             inbox,
         )
         (assets / "board.json").write_text(json.dumps(content))

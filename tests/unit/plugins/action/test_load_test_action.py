@@ -22,11 +22,14 @@ def run(
     check_mode=False,
     answer=None,
     terminal=False,
+    no_log=False,
+    module_answer=None,
 ):
     """Runs the action; returns (its result, the calls of load_test(), the calls of the module)."""
     task = mock.MagicMock(
         async_val=async_val,
         check_mode=check_mode,
+        no_log=no_log,
         args={"url": "http://a/", **arguments},
         diff=False,
     )
@@ -34,14 +37,14 @@ def run(
     action = load_test.ActionModule(
         task, connection, mock.MagicMock(become=become), mock.MagicMock(), mock.MagicMock(), None
     )
-    module = mock.MagicMock(return_value={"from": "module"})
+    module = mock.MagicMock(return_value={"from": "module", **(module_answer or {})})
     monkeypatch.setattr(action, "_execute_module", module)
     monkeypatch.setattr(load_test, "stdout_is_terminal", lambda: terminal)
     engine = mock.MagicMock(
         side_effect=answer if isinstance(answer, Exception) else None, return_value=answer
     )
     monkeypatch.setattr(_loadtest_run, "load_test", engine)
-    return action.run(task_vars={}), engine.call_args_list, module.call_args_list
+    return action.run(task_vars={"inventory_hostname": "here"}), engine.call_args_list, module.call_args_list
 
 
 def test_a_local_task_runs_in_this_process(monkeypatch):
@@ -69,6 +72,35 @@ def test_progress_is_for_terminals_only(monkeypatch):
             monkeypatch, {"n": 3, **arguments}, answer={}, terminal=terminal
         )
         assert (engine[0].args[2] is not None) == shown
+
+
+PASSED = {"msg": "60 requests. pass", "failed": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"answer": PASSED}, True),
+        ({"answer": PASSED, "check_mode": True}, True),
+        ({"become": True, "module_answer": PASSED}, True),
+        # What fails is shown by Ansible itself.
+        ({"answer": {"msg": "too slow", "failed": True}}, False),
+        ({"become": True, "module_answer": {"msg": "too slow", "failed": True}}, False),
+        ({"answer": PASSED, "no_log": True}, False),
+        # A job in the background has nothing to tell yet.
+        ({"async_val": 30}, False),
+    ],
+)
+def test_a_summary_is_shown_once_and_to_people(monkeypatch, given, shown):
+    lines = mock.MagicMock()
+    monkeypatch.setattr(load_test.display, "display", lines)
+    run(monkeypatch, {"n": 3, "summary": True}, **given)
+    assert lines.call_args_list == (
+        [mock.call("here: 60 requests. pass", stderr=True)] if shown else []
+    )
+    lines.reset_mock()
+    run(monkeypatch, {"n": 3}, **given)
+    assert not lines.call_args_list
 
 
 def test_what_is_wrong_is_said(monkeypatch):

@@ -118,6 +118,11 @@ def test_completing_gives_every_server_two_ports_of_its_own():
     assert given_ == before
 
 
+def test_predictions_go_where_seldons_ingress_takes_them():
+    done = _deployment.complete(description(), 9000)
+    assert done["prediction_path"] == "/seldon/seldon/housing/api/v1.0/predictions"
+
+
 def test_monitors_watch_every_predictor_unless_told():
     done = _deployment.complete(
         description(monitors=[monitor(), monitor(name="Other", predictors=["bad"])]), 9000
