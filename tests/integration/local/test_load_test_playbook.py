@@ -17,7 +17,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from load_testing import stub  # noqa: E402,F401  pylint: disable=unused-import
+from load_testing import run, stub  # noqa: E402,F401  pylint: disable=unused-import
+
+from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_run  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
@@ -43,7 +45,7 @@ def playbook(tmp_path, *arguments, **options):
     return start("-i", "localhost,", "-e", interpreter, str(play), *arguments, **options)
 
 
-def start(*arguments, terminal=False, stderr=subprocess.STDOUT):
+def start(*arguments, terminal=False, stderr=subprocess.STDOUT, **options):
     command = ["ansible-playbook", *arguments]
     if terminal:
         command = ["script", "-qec", " ".join(command), "/dev/null"]
@@ -61,6 +63,7 @@ def start(*arguments, terminal=False, stderr=subprocess.STDOUT):
         stdout=subprocess.PIPE,
         stderr=stderr,
         stdin=subprocess.DEVNULL,
+        **options,
     )
 
 
@@ -90,7 +93,7 @@ def test_the_collections_playbook_tells_prometheus_where_the_stack_is(stub, tmp_
     def output_of(*given):
         # The deployment's own address, at which the stub stands in for the gateway.
         values = f"n=20 monitml_gateway_port={stub.port} monitml_home={tmp_path}"
-        process = start("playbooks/loadtest.yml", "-e", values, *given)
+        process = start("playbooks/loadtest.yml", "-e", values, *given, umask=0o077)
         output = process.communicate(timeout=60)[0]
         return process.returncode, output
 
@@ -172,3 +175,17 @@ def test_an_interrupted_run_keeps_what_it_has(stub, tmp_path):
     result = json.loads((tmp_path / "r" / "load_test.json").read_text())
     assert result["interrupted"] and result["outcome"] == "inconclusive"
     assert 10 < result["answers"] < 1000
+
+
+def test_an_interruption_leaves_time_for_the_report(stub, tmp_path, monkeypatch):
+    report = _loadtest_run._report
+
+    def interrupted(*given):
+        # As Ansible does, which sends a second signal when it ends itself.
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        return report(*given)
+
+    monkeypatch.setattr(_loadtest_run, "_report", interrupted)
+    assert run(stub.url(), report=str(tmp_path / "r"))["answers"] == 20
+    assert (tmp_path / "r" / "load_test.json").exists()

@@ -76,6 +76,12 @@ def test_check_mode_tells_and_changes_nothing(capsys, tmp_path):
     assert result["diff"][1]["after"] == "a\n" and os.listdir(tmp_path) == []
 
 
+def test_a_user_brings_the_group_whatever_its_name():
+    nobody = pwd.getpwnam("nobody")
+    assert file_set.ids("nobody", check=False) == (nobody.pw_uid, nobody.pw_gid)
+    assert file_set.ids("nobody-has-this-name", check=True) == (-1, -1)
+
+
 def test_directories_get_their_mode(capsys, tmp_path):
     wanted = [{"path": str(tmp_path / "a/b"), "owner": ME, "mode": "0750"}]
     assert run(capsys, directories=wanted)[1]["changed"]
