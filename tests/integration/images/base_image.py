@@ -21,15 +21,14 @@ BUILDER = "monitml-test/builder:1"
 CA_FILE = os.environ.get("PIP_CERT", "")
 
 
-def base_archive():
-    """Path of a root file system with Python, made once."""
-    path = CACHE / "bookworm.tar"
+def base_archive(name="bookworm", packages="python3,python3-venv,ca-certificates"):
+    """Path of a root file system of Debian with some packages, made once."""
+    path = CACHE / f"{name}.tar"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             new = CACHE / "new.tar"
-            packages = "python3,python3-venv,ca-certificates"
             command = [
                 "mmdebstrap",
                 "--quiet",
