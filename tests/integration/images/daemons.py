@@ -94,7 +94,7 @@ def archive(files):
     return stream.getvalue()
 
 
-class _Engine:
+class Engine:
     """What tests do with either engine."""
 
     host = ""
@@ -124,7 +124,7 @@ class _Engine:
             return None
 
 
-class Dockerd(_Engine):
+class Dockerd(Engine):
     """The machine's one dockerd of tests, with a bridge, data and a socket of its own."""
 
     def __init__(self):
@@ -217,7 +217,7 @@ class Dockerd(_Engine):
                 path.unlink(missing_ok=True)
 
 
-class Podman(_Engine):
+class Podman(Engine):
     """Podman's service, with storage of its own."""
 
     podman = True

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 from base_image import BASE, ROOT, import_base, make_builder, run_module
-from building import CLASS, containers, fails, holds, running
+from building import CLASS, containers, fails, holds, make_tiny_builder, running
 
 HOUSE = {"data": {"ndarray": [[7, 47.5, -122.2, 1800, 0, 1970]]}}
 
@@ -153,27 +153,9 @@ def test_bad_input_gets_a_sentence_before_anything_is_built(dockerd, build, smal
 
 
 def test_podman_builds_the_same_way(podman, small):
-    files = {
-        "install": "#!/bin/sh\nmkdir -p /microservice\n",
-        "bin/assemble": "#!/bin/sh\ncd /microservice; cp -R /tmp/src/. .; echo done > made\n",
-        "bin/run": "#!/bin/sh\ncat made *.py\n",
-    }
-    for name, text in files.items():
-        path = small.parent / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755)
-    given = {
-        "engine_host": podman.host,
-        "base": import_base(podman, "localhost/monitml-test/base:1"),
-    }
     builder = "localhost/monitml-test/tiny:1"
-    made = run_module(
-        "s2i_builder",
-        name=builder,
-        files=[{"src": str(small.parent / name), "path": name} for name in files],
-        **given,
-    )
+    base = import_base(podman, "localhost/monitml-test/base:1")
+    made = make_tiny_builder(podman, base, builder, small.parent)
     assert made.get("changed"), made
     for method in ("layered", "commit"):
         given = {"engine_host": podman.host, "builder": builder, "method": method}
