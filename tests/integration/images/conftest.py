@@ -8,7 +8,7 @@ import json
 import secrets
 
 import pytest
-from base_image import BUILDER, CA_FILE, make_builder, run_module
+from base_image import BASE, BUILDER, CA_FILE, make_builder, run_module
 from building import CLASS
 from daemons import Dockerd, Podman, Registry
 from pushing import PASSWORD, USER, Pusher
@@ -130,3 +130,27 @@ def s2i():
     if missing:
         pytest.skip(missing)
     return path
+
+
+@pytest.fixture
+def variables(dockerd, builder, registry, tmp_path):
+    """What a person gives to images.yml who has a registry and a password in a file."""
+    assert builder == BUILDER
+    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+    given = {
+        "images_engine_host": dockerd.host,
+        "images_base": BASE,
+        "images_base_pull": False,
+        "images_builder": BUILDER,
+        "images_ca_file": CA_FILE,
+        "images_repository": f"{registry.address}/models-{tmp_path.parent.name[-6:].strip('-')}",
+        "images_registry_username": USER,
+        "images_registry_password_file": str(tmp_path / "password"),
+        "images_registry_ca_file": str(registry.ca_file),
+        "images_record_path": str(tmp_path / "inventory/images.yml"),
+    }
+    yield given
+    for image in dockerd.client.images():
+        for name in image["RepoTags"] or []:
+            if name.startswith(given["images_repository"]):
+                dockerd.client.remove_image(name, force=True)

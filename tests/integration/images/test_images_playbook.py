@@ -42,30 +42,6 @@ HOUSE = {"data": {"ndarray": [[7, 47.5, -122.2, 1800, 0, 1970]]}}
 
 
 @pytest.fixture
-def variables(dockerd, builder, registry, tmp_path):
-    """What a person gives to images.yml who has a registry and a password in a file."""
-    assert builder == BUILDER
-    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-    given = {
-        "images_engine_host": dockerd.host,
-        "images_base": BASE,
-        "images_base_pull": False,
-        "images_builder": BUILDER,
-        "images_ca_file": CA_FILE,
-        "images_repository": f"{registry.address}/models-{tmp_path.parent.name[-6:].strip('-')}",
-        "images_registry_username": USER,
-        "images_registry_password_file": str(tmp_path / "password"),
-        "images_registry_ca_file": str(registry.ca_file),
-        "images_record_path": str(tmp_path / "inventory/images.yml"),
-    }
-    yield given
-    for image in dockerd.client.images():
-        for name in image["RepoTags"] or []:
-            if name.startswith(given["images_repository"]):
-                dockerd.client.remove_image(name, force=True)
-
-
-@pytest.fixture
 def inventory(variables, dockerd, tmp_path):
     """An inventory that says what a person would write into it, once; images.yml adds its record."""
     path = tmp_path / "stack"
@@ -88,7 +64,7 @@ def containers(dockerd):
     return sorted(name for name in names if name.startswith(f"/{INSTANCE}-"))
 
 
-def tested(dockerd, variables):
+def under_test(dockerd, variables):
     """Containers of images under test that stay."""
     label = "io.monitml.tested"
     found = dockerd.client.containers(all=True, filters={"label": label})
@@ -183,7 +159,7 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
         assert one["image"] == f"{registry.address}/{path}:{one['version']}"
     assert PASSWORD not in json.dumps(record)
     assert changes(run("images")) == 0
-    assert not tested(dockerd, variables)
+    assert not under_test(dockerd, variables)
 
     # As on another machine: what runs comes from the registry, by its digest.
     for one in record.values():
@@ -239,7 +215,7 @@ def test_an_image_that_breaks_its_contract_keeps_all_from_being_pushed(
     text = play("images", variables={**variables, "monitml_deployment": deployment}, check=False)
     assert "negative:v9 did not pass its test, so nothing was pushed" in text
     assert not registry.digest(repository(registry, variables, "housing-bad"), "v1")
-    assert not tested(dockerd, variables)
+    assert not under_test(dockerd, variables)
     # Run as a container, it is refused before anything changes: nothing was written down.
     stack = {**STACK, "monitml_deployment": deployment, "canary_runtime": "container"}
     text = play("site", variables=stack, check=False)
