@@ -6,31 +6,13 @@ of its own that shows the summary would take as long as many a run, so this does
 
 from __future__ import annotations
 
-import os
-
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+from ansible_collections.monitml.stack.plugins.plugin_utils._terminal import stdout_is_terminal
 
 display = Display()
-
-
-def stdout_is_terminal():
-    """Whether ansible-playbook writes to a terminal.
-
-    Tasks run in a child whose own stdout is /dev/null, so the parent's is looked at.
-    """
-    try:
-        descriptor = os.open(
-            "/proc/%d/fd/1" % os.getppid(), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
-        )
-    except OSError:
-        return False
-    try:
-        return os.isatty(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class ActionModule(ActionBase):

@@ -100,31 +100,12 @@ options:
     elements: int
     default: [1, 3]
     aliases: [rows]
-  timeout:
-    description: Seconds until a request without a whole answer is given up.
-    type: float
-    default: 10.0
   seed:
     description: Seed of everything random; the same seed sends the same requests.
     type: int
     default: 0
-  headers:
-    description: Headers added to every request.
-    type: dict
-    default: {}
-  token_file:
-    description: File with a bearer token for every request.
-    type: path
-  ca_file:
-    description: File of PEM certificates that the server's is checked against, in place of the system's.
-    type: path
-  tls_server_name:
-    description: Name expected in the server's certificate, where it is not the one in O(url), as through a port-forward.
-    type: str
-  validate_certs:
-    description: Whether the server's certificate is checked.
-    type: bool
-    default: true
+extends_documentation_fragment:
+  - monitml.stack.model_requests
 attributes:
   check_mode:
     description: Checks the options and the contract, and sends nothing, as predictions would count in the metrics.

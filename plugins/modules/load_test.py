@@ -121,10 +121,6 @@ options:
     description: Seconds of requests before those that are measured.
     type: float
     default: 0.0
-  timeout:
-    description: Seconds until a request without a whole answer is given up.
-    type: float
-    default: 10.0
   processes:
     description: Number of processes that share the work, where one processor is not enough.
     type: int
@@ -133,23 +129,6 @@ options:
     description: Seed of everything random; the same seed sends the same requests at the same times.
     type: int
     default: 0
-  headers:
-    description: Headers added to every request.
-    type: dict
-    default: {}
-  token_file:
-    description: File with a bearer token for every request.
-    type: path
-  ca_file:
-    description: File of PEM certificates that the server's is checked against, in place of the system's.
-    type: path
-  tls_server_name:
-    description: Name expected in the server's certificate, where it is not the one in O(url), as through a port-forward.
-    type: str
-  validate_certs:
-    description: Whether the server's certificate is checked.
-    type: bool
-    default: true
   expected_split:
     description:
       - The declared split of the requests.
@@ -211,6 +190,8 @@ options:
       - The controller writes it to its standard error, for people, and not if the task has C(no_log).
     type: bool
     default: false
+extends_documentation_fragment:
+  - monitml.stack.model_requests
 attributes:
   check_mode:
     description: Checks everything, reads the files, and sends nothing.

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
-import os
-import pty
 from unittest import mock
 
 import pytest
@@ -106,19 +104,3 @@ def test_a_summary_is_shown_once_and_to_people(monkeypatch, given, shown):
 def test_what_is_wrong_is_said(monkeypatch):
     result, _engine, _module = run(monkeypatch, {"n": 0}, answer=LoadTestError("count is 0"))
     assert result["failed"] and result["msg"] == "count is 0" and result["changed"] is False
-
-
-def test_the_terminal_is_that_of_the_parent(monkeypatch):
-    controller, terminal = pty.openpty()
-    try:
-        for descriptor, expected in ((terminal, True), (os.open(os.devnull, os.O_WRONLY), False)):
-            path = "/proc/%d/fd/%d" % (os.getpid(), descriptor)
-            real = os.open
-            monkeypatch.setattr(
-                load_test.os, "open", lambda _path, flags, real=real, path=path: real(path, flags)
-            )
-            assert load_test.stdout_is_terminal() is expected
-            monkeypatch.setattr(load_test.os, "open", real)
-    finally:
-        os.close(controller)
-        os.close(terminal)
