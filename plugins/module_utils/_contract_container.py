@@ -131,4 +131,3 @@ def _ask(address, path):
         return endpoint.ask("GET")
     except LoadTestError:
         return None
-
