@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What building and pushing a model's image costs: in layers, as source-to-image commits it, and
-by a plain docker build, on one engine and one registry, in one run.
+"""What building and pushing a model's image costs: in layers, committed as source-to-image does, by
+the s2i program itself, and by a plain docker build, on one engine and one registry, in one run.
 
 The model is models/housing. "code" changes one line of its class; "unchanged" changes nothing. The
 modules run in this process, so that Python's start, which every way of calling them has, is not in
@@ -29,8 +29,9 @@ import conftest as _collection  # noqa: E402,F401  pylint: disable=unused-import
 from ansible.module_utils.testing import patch_module_args  # noqa: E402
 from base_image import BUILDER, CA_FILE, make_builder  # noqa: E402
 from daemons import Dockerd, Registry  # noqa: E402
+from s2i_binary import find_s2i  # noqa: E402
 
-WAYS = ("layered", "commit", "docker build")
+WAYS = ("layered", "commit", "s2i", "docker build")
 LOGIN = ("pusher", "of-a-benchmark")
 
 
@@ -77,8 +78,8 @@ def plain_build(engine, folder, name):
     return time.monotonic() - began
 
 
-def measure(engine, registry, way, folder):
-    """Figures of one way, in seconds."""
+def measure(engine, registry, way, folder, s2i):
+    """Figures of one way, in seconds; s2i is the path of that program."""
     from ansible_collections.monitml.stack.plugins.modules import image_push, s2i_image
 
     name = f"{registry.address}/bench/{way.replace(' ', '-')}:1"
@@ -94,6 +95,7 @@ def measure(engine, registry, way, folder):
             method=way,
             engine_host=engine.host,
             ca_file=CA_FILE,
+            s2i_path=s2i,
         )[0]
 
     def push():
@@ -119,6 +121,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--save", default="images", help="name of the result below results/")
     options = parser.parse_args()
+    s2i, missing = find_s2i()
+    ways = WAYS if s2i else tuple(way for way in WAYS if way != "s2i")
+    if missing:
+        print(missing, file=sys.stderr)
     load = os.getloadavg()[0]
     engine = Dockerd().start()
     registry = Registry(dict([LOGIN])).start()
@@ -126,16 +132,20 @@ def main():
     try:
         began = time.monotonic()
         assert "msg" not in make_builder(engine)
-        found = {"load before": round(load, 2), "builder": round(time.monotonic() - began, 2)}
-        for way in WAYS:
+        found = {
+            "engine": engine.client.version()["Version"],
+            "load before": round(load, 2),
+            "builder": round(time.monotonic() - began, 2),
+        }
+        for way in ways:
             folder = Path(shutil.copytree(ROOT / "models/housing", Path(work, way, "housing")))
-            figures = measure(engine, registry, way, folder)
+            figures = measure(engine, registry, way, folder, s2i)
             found[way] = {key: round(value, 3) for key, value in figures.items()}
         sizes = {BUILDER: engine.client.inspect_image(BUILDER)["Size"]}
         found["bytes"] = sizes
         ours = found["layered"]["code"]
         found["times faster, code built and pushed"] = {
-            way: round(found[way]["code"] / ours, 1) for way in WAYS[1:]
+            way: round(found[way]["code"] / ours, 1) for way in ways[1:]
         }
     finally:
         registry.remove()
