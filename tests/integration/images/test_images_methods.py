@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from base_image import BASE, changes, play, read_record
@@ -66,3 +70,37 @@ def test_what_the_s2i_program_builds_is_pushed(
         code.write("# changed\n")
     _text, after = run(images_method="s2i")
     assert after["digest"] == pushed(registry, after) != record["digest"]
+
+
+def tests_of(dockerd, name, since):
+    """How many containers of an image were made to be tested, since a time."""
+    filters = {"type": "container", "event": "create", "label": f"io.monitml.tested={name}"}
+    return len(list(dockerd.client.events(since=since, until=time.time() + 1, filters=filters)))
+
+
+def test_what_is_in_an_image_is_listed_and_one_that_has_passed_is_not_tested_again(
+    dockerd, run, tmp_path
+):
+    began = int(time.time())
+    options = {
+        "images_sbom_directory": str(tmp_path / "sbom"),
+        "images_syft": str(Path(sys.executable).with_name("syft")),
+    }
+    _text, record = run(**options)
+    assert tests_of(dockerd, record["image"], began) == 1
+    (made,) = (tmp_path / "sbom").iterdir()
+    assert made.name == f"small-v1-{record['id'].split(':')[1][:12]}.cdx.json"
+    parts = {(one["name"], one["version"]) for one in json.loads(made.read_text())["components"]}
+    assert ("seldon-core", "1.17.1") in parts and "libc6" in {name for name, _version in parts}
+
+    # As from the inventory, where the record lies by default.
+    text, again = run(**options, monitml_images={"only": record})
+    assert changes(text) == 0 and again == record
+    assert tests_of(dockerd, record["image"], began) == 1
+
+
+def test_without_syft_nothing_is_begun(dockerd, variables):
+    given = {"images_sbom_directory": "/nowhere", "images_syft": "/nowhere/syft"}
+    text = play("images", variables={**variables, **given}, check=False)
+    assert "Syft does not run at '/nowhere/syft': install it" in " ".join(text.split())
+    assert not dockerd.id_of(variables["images_repository"] + "/housing:v1")
