@@ -21,8 +21,8 @@ def run(variables, small):
     predictor = {"name": "only", "version": "v1", "model": str(small), "traffic": 100}
     given = {**variables, "monitml_deployment": {"name": "small", "predictors": [predictor]}}
 
-    def images(**options):
-        text = play("images", variables={**given, **options})
+    def images(check=True, **options):
+        text = play("images", variables={**given, **options}, check=check)
         return text, read_record(given["images_record_path"])["only"]
 
     return images
@@ -60,19 +60,37 @@ def test_what_the_s2i_program_builds_is_pushed(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/s2i").symlink_to(s2i)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    _text, record = run(images_method="s2i")
+    # What is given to the role reaches the build: its setup.py looks for it.
+    (tmp_path / "pip.conf").write_text("[of-a-test]\na = 1\n", encoding="utf-8")
+    (small / "setup.py").write_text(
+        "from setuptools import setup\n"
+        "assert 'of-a-test' in open('/etc/pip.conf').read()\n"
+        "setup(name='small', py_modules=['Small'])\n",
+        encoding="utf-8",
+    )
+    given = {
+        "images_method": "s2i",
+        "images_pip_config": str(tmp_path / "pip.conf"),
+        "images_log_path": str(tmp_path / "log"),
+    }
+    _text, record = run(**given)
     assert record["digest"] == pushed(registry, record)
     labels = dockerd.client.inspect_image(record["image"])["Config"]["Labels"]
     assert "io.openshift.s2i.build.image" in labels
-    text, again = run(images_method="s2i")
+    assert "Build completed" in (tmp_path / "log").read_text(encoding="utf-8")
+    text, again = run(**given)
     assert changes(text) == 0 and again == record
-    with (small / "Small.py").open("a", encoding="utf-8") as code:
-        code.write("# changed\n")
-    _text, after = run(images_method="s2i")
-    assert after["digest"] == pushed(registry, after) != record["digest"]
+    (small / "setup.py").unlink()
+    text, again = run(**given, images_memory_bytes=64 << 20, check=False)
+    assert "s2i cannot limit the memory" in text and again == record
+    text, again = run(**given, images_registry_ca_file=given["images_pip_config"], check=False)
+    assert "which holds no certificates" in " ".join(text.split()) and again == record
+    text, again = run(**given, images_on_existing="fail", check=False)
+    assert "already holds another image" in " ".join(text.split()) and again == record
+    assert record["digest"] == pushed(registry, record)
 
 
-def tests_of(dockerd, name, since):
+def times_tested(dockerd, name, since):
     """How many containers of an image were made to be tested, since a time."""
     filters = {"type": "container", "event": "create", "label": f"io.monitml.tested={name}"}
     return len(list(dockerd.client.events(since=since, until=time.time() + 1, filters=filters)))
@@ -87,7 +105,7 @@ def test_what_is_in_an_image_is_listed_and_one_that_has_passed_is_not_tested_aga
         "images_syft": str(Path(sys.executable).with_name("syft")),
     }
     _text, record = run(**options)
-    assert tests_of(dockerd, record["image"], began) == 1
+    assert times_tested(dockerd, record["image"], began) == 1
     (made,) = (tmp_path / "sbom").iterdir()
     assert made.name == f"small-v1-{record['id'].split(':')[1][:12]}.cdx.json"
     parts = {(one["name"], one["version"]) for one in json.loads(made.read_text())["components"]}
@@ -96,7 +114,7 @@ def test_what_is_in_an_image_is_listed_and_one_that_has_passed_is_not_tested_aga
     # As from the inventory, where the record lies by default.
     text, again = run(**options, monitml_images={"only": record})
     assert changes(text) == 0 and again == record
-    assert tests_of(dockerd, record["image"], began) == 1
+    assert times_tested(dockerd, record["image"], began) == 1
 
 
 def test_without_syft_nothing_is_begun(dockerd, variables):

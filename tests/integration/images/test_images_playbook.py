@@ -23,7 +23,7 @@ from base_image import BASE, BUILDER, CA_FILE, ROOT, changes, play, read_record
 from conftest import PASSWORD, USER
 from daemons import free_ports
 
-PORTS = free_ports(10)
+PORTS = free_ports(12)
 # Its own names and ports, so that others may test at the same time.
 STACK = {
     "monitml_instance": f"monitml-images-{secrets.token_hex(2)}",
@@ -180,6 +180,8 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
     assert not containers(dockerd) and len(processes()) >= 2 and answers() == BOTH
     assert changes(run("site")) == 0
     # What cannot be had stops nothing that serves.
+    text = run("site", False, canary_runtime="container", canary_engine_host="unix:///nowhere/s")
+    assert "has no container engine at unix:///nowhere/s" in " ".join(text.split())
     servers = inventory.parent / "servers.yml"
     servers.write_text(SERVERS, encoding="utf-8")
     beside = os.path.relpath(servers.with_suffix(""), ROOT / "playbooks")
@@ -190,6 +192,12 @@ def test_what_is_pushed_is_what_the_deployment_runs(dockerd, registry, variables
         text = run(beside, False, canary_runtime="container", monitml_images=none)
         assert told in " ".join(text.split()), text
         assert len(processes()) >= 2 and answers() == BOTH
+    # One more than the description has in the end.
+    more = yaml.safe_load((ROOT / "roles/monitml/defaults/main.yml").read_text(encoding="utf-8"))
+    deployment = more["monitml_deployment"]
+    deployment["predictors"][0]["replicas"] = 2
+    run(beside, canary_runtime="container", monitml_deployment=deployment)
+    assert len(containers(dockerd)) == 3 and not processes()
     run("site", canary_runtime="container")
     assert containers(dockerd) == NAMES and not processes() and answers() == BOTH
 
@@ -217,6 +225,7 @@ def test_an_image_that_breaks_its_contract_keeps_all_from_being_pushed(
     assert not registry.digest(repository(registry, variables, "housing-bad"), "v1")
     assert not under_test(dockerd, variables)
     # Run as a container, it is refused before anything changes: nothing was written down.
+    assert not Path(variables["images_record_path"]).exists()
     stack = {**STACK, "monitml_deployment": deployment, "canary_runtime": "container"}
     text = play("site", variables=stack, check=False)
     assert "predictor 'good' has no image to run as a container: run images.yml" in text
@@ -228,3 +237,18 @@ def test_check_mode_builds_and_pushes_nothing(dockerd, registry, variables):
     assert changes(text) and "+HousingModel.py:" in text
     assert not registry.digest(repository(registry, variables, "housing"), "v1")
     assert not dockerd.id_of(variables["images_repository"] + "/housing:v1")
+    assert not Path(variables["images_record_path"]).exists()
+
+
+def test_what_cannot_be_built_is_refused_before_anything_is(dockerd, variables):
+    variables["images_repository"] += "-refused"
+    one = {"name": "a", "version": "v1", "model": "housing_bad", "traffic": 50}
+    twice = {"name": "housing", "predictors": [one, {**one, "name": "b"}]}
+    for given, told in (
+        ({"monitml_deployment": twice}, "Two predictors would have the same image"),
+        ({"images_pip_config": "/nowhere/pip.conf"}, "images_pip_config is /nowhere/pip.conf"),
+    ):
+        text = play("images", variables={**variables, **given}, check=False)
+        assert told in " ".join(text.split()), text
+        assert "changed=0" in text and "Nothing has been changed" in " ".join(text.split())
+    assert not dockerd.id_of(variables["images_repository"] + "/housing-bad:v1")
