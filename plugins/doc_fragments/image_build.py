@@ -32,7 +32,7 @@ options:
     type: str
     default: bridge
   memory_bytes:
-    description: How much memory the build may use; V(0) is as much as the engine has.
+    description: How much memory the build may use; V(0) is as much as the engine has. The C(s2i) program cannot limit it.
     type: int
     default: 0
   timeout_seconds:

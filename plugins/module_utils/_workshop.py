@@ -9,6 +9,7 @@ credentials, a CA, the settings of an index - cannot be in it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -89,32 +90,29 @@ class Workshop:
 
     def run(self, parent, step, work):
         """The Layer of a step, None where its command changed nothing."""
-        with Lent(self._settings) as lent:
-            container = self._container(parent, step, lent)
-            try:
-                self._finish(container, step)
-                return self._cut(container, step, work)
-            finally:
-                self._engine.call("remove_container", container, force=True, v=True)
+        with self._container(parent, step) as container:
+            return self._cut(container, step, work)
 
     def commit(self, parent, step, config, name):
         """Runs a step and commits it as source-to-image does."""
+        with self._container(parent, step) as container:
+            repository, _colon, tag = name.rpartition(":")
+            changes = instructions(parent["Config"], config)
+            self._engine.call("commit", container, repository, tag, changes=changes)
+
+    @contextlib.contextmanager
+    def _container(self, parent, step):
+        """A container in which the command of a step has ended well, and which then goes."""
         with Lent(self._settings) as lent:
-            container = self._container(parent, step, lent)
+            container = self._create(parent, step, lent)
             try:
+                self._fill(container, step)
                 self._finish(container, step)
-                repository, _colon, tag = name.rpartition(":")
-                self._engine.call(
-                    "commit",
-                    container,
-                    repository,
-                    tag,
-                    changes=instructions(parent["Config"], config),
-                )
+                yield container
             finally:
                 self._engine.call("remove_container", container, force=True, v=True)
 
-    def _container(self, parent, step, lent):
+    def _create(self, parent, step, lent):
         limits = {"mem_limit": self._settings.memory_bytes} if self._settings.memory_bytes else {}
         host = self._engine.client.create_host_config(
             network_mode=self._settings.network, binds=lent.binds, **limits
@@ -133,11 +131,13 @@ class Workshop:
         )
         if made is None:
             raise ImageError("The image %s is gone; build again." % parent["Id"])
+        return made["Id"]
+
+    def _fill(self, container, step):
         with tempfile.TemporaryFile() as stream:
             layers.write_files(stream, step.directory, step.files)
             stream.seek(0)
-            self._engine.call("put_archive", made["Id"], "/", stream)
-        return made["Id"]
+            self._engine.call("put_archive", container, "/", stream)
 
     def _finish(self, container, step):
         """Starts the container and waits for its end. Raises ImageError with its last words."""
@@ -157,7 +157,7 @@ class Workshop:
                 "%s was killed for want of memory: raise memory_bytes, or the engine's own memory."
                 % step.what
             )
-        last = tail("\n".join(lines)) or "(it wrote nothing)"
+        last = tail("\n".join(lines)) or "(nothing, or nothing that the engine could keep, as where its disk is full)"
         if "no space left on device" in last.lower():
             last = "The disk of the engine is full: free some. " + last
         raise ImageError(

@@ -116,6 +116,9 @@ def run(module):
     files = read(given["files"])
     engine = _engine.Engine(given["engine_host"], given["timeout_seconds"])
     base = engine.image(given["base"])
+    if not base and module.check_mode:
+        # Still to be pulled itself.
+        return {"changed": True, "id": "", "size_bytes": 0}
     if not base:
         raise ImageError(
             "The base image %s is not on the engine at %s: pull it first, or name another as base."
