@@ -12,7 +12,6 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.monitml.stack.plugins.module_utils import _contract_run
@@ -470,11 +469,3 @@ def test_feedback_goes_where_seldon_takes_it():
     assert url("http://a/predict") == "http://a/send-feedback"
     assert url("http://a/other", feedback_url="http://a/f") == "http://a/f"
     assert url("http://a/other", feedback=False) is None
-
-
-def test_the_documentation_is_the_specification():
-    documented = yaml.safe_load(contract_test.DOCUMENTATION)["options"]
-    keys = ("type", "default", "choices", "required", "elements", "aliases")
-    assert {name: {k: one[k] for k in keys if k in one} for name, one in documented.items()} == (
-        contract_test.ARGUMENT_SPEC
-    )

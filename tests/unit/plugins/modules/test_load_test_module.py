@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
@@ -53,23 +52,3 @@ def test_a_run_that_fails_keeps_its_figures(monkeypatch, capsys):
 def test_what_is_wrong_is_said(monkeypatch, capsys):
     found, _calls = run(monkeypatch, capsys, LoadTestError("count is 0"), n=0)
     assert found["failed"] and found["msg"] == "count is 0"
-
-
-def test_the_documentation_is_the_specification():
-    documented = yaml.safe_load(load_test.DOCUMENTATION)["options"]
-
-    def shape(option):
-        inner = option.get("suboptions") or option.get("options")
-        return {
-            "type": option.get("type", "str"),
-            "default": option.get("default"),
-            "choices": option.get("choices"),
-            "required": option.get("required", False),
-            "elements": option.get("elements"),
-            "aliases": option.get("aliases"),
-            "options": {name: shape(each) for name, each in inner.items()} if inner else None,
-        }
-
-    assert {name: shape(option) for name, option in documented.items()} == {
-        name: shape(option) for name, option in load_test.ARGUMENT_SPEC.items()
-    }
