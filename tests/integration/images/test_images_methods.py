@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from base_image import BASE, changes, play, read_record
-from conftest import PASSWORD, USER
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from base_image import BASE, BUILDER, CA_FILE, ROOT, changes, play, read_record
+from base_image import ROOT, changes, play, read_record
 from conftest import PASSWORD, USER
 from daemons import free_ports
 
