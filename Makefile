@@ -67,10 +67,9 @@ unit: $(VENV)/.test
 molecule: root $(VENV)/.test
 	@ANSIBLE_HOME=$(CURDIR)/$(CACHE)/ansible molecule test --all
 
-# In the order of their names: those with few tests, which come last otherwise, take longest.
 integration: root $(VENV)/.test
 	@ansible-playbook $(BECOME) tests/prepare.yml
-	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests/integration
+	@pytest -n 2 --dist loadfile tests/integration
 
 sanity: $(VENV)/.test
 	@./tests/sanity.sh
