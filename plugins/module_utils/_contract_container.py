@@ -25,9 +25,10 @@ class Container:
     def __init__(self, engine, identity):
         self._engine, self._identity = engine, identity
         self.addresses = {}
+        # A container that has ended at once, or that somebody took away, has none.
+        ports = self._state().get("NetworkSettings", {}).get("Ports") or {}
         for purpose, port in PORTS.items():
-            # A container that has ended at once has none any more.
-            for binding in self._state()["NetworkSettings"]["Ports"].get("%d/tcp" % port) or []:
+            for binding in ports.get("%d/tcp" % port) or []:
                 self.addresses[purpose] = "%s:%s" % (HOST, binding["HostPort"])
 
     def _state(self):

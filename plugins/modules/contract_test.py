@@ -287,6 +287,10 @@ def ask_model(given, check_mode):
 
 def ask_image(given, check_mode):
     """Result of the test of an image."""
+    if not 0 < given["ready_timeout"] < float("inf"):
+        raise ContractError(
+            "ready_timeout is %s; give a number of seconds above 0." % given["ready_timeout"]
+        )
     nowhere = {what: "%s:%d" % (container.HOST, port) for what, port in container.PORTS.items()}
     # Looks at the options before a container is started for nothing.
     result = ask_model(at(nowhere, given), True)

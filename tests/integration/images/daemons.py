@@ -104,6 +104,12 @@ class Engine:
     def client(self):
         return docker.APIClient(self.host, version="auto", timeout=120)
 
+    def _answers(self):
+        try:
+            return bool(self.client.version())
+        except docker.errors.DockerException:
+            return False
+
     def import_image(self, name, content=None):
         """Makes an image of one file, random unless given. Returns its Id."""
         data = archive({"content": content or secrets.token_bytes(64)})
@@ -164,12 +170,6 @@ class Dockerd(Engine):
         with (_BASE / "gate").open("w") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)
             yield
-
-    def _answers(self):
-        try:
-            return bool(self.client.version())
-        except docker.errors.DockerException:
-            return False
 
     def _launch(self):
         self._make_bridge()
@@ -254,12 +254,6 @@ class Podman(Engine):
             if line.split()[1].startswith(f"{self._directory}/"):
                 subprocess.call(["umount", "--lazy", line.split()[1]])
         shutil.rmtree(self._directory)
-
-    def _answers(self):
-        try:
-            return bool(self.client.version())
-        except docker.errors.DockerException:
-            return False
 
 
 class Registry:

@@ -128,6 +128,8 @@ def test_a_model_that_is_never_ready_is_not_waited_for_for_ever(image, ask):
 def test_what_cannot_be_tested_is_said_before_anything_starts(ask, dockerd):
     assert "is not on the engine" in ask("monitml-test/none:1")["msg"]
     assert "No container engine answers" in ask("a:1", engine_host="unix:///nowhere/s")["msg"]
+    for number in (0, -1, "nan", "inf"):
+        assert "seconds above 0" in ask("monitml-test/none:1", ready_timeout=number)["msg"]
     result = run_module("contract_test", contract=CONTRACT)
     assert "one of the following is required: url, image" in result["msg"]
     result = run_module("contract_test", contract=CONTRACT, image="a:1", url="http://127.0.0.1:1/x")
