@@ -29,6 +29,7 @@ import urllib.parse
 from pathlib import Path
 
 import yaml
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.histogram import rank
 from measured_stack import (
     HOME,
     HOST,
@@ -40,7 +41,6 @@ from measured_stack import (
     measured,
     move_traffic,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_histogram import rank
 
 RATE = 60
 MONITOR = "PredictionMeanTooLow"

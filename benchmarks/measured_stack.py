@@ -35,7 +35,10 @@ ROOT = HERE.parent
 _AnsibleCollectionFinder(paths=[str(ROOT / ".collections")])._install()
 # pylint: disable=wrong-import-position
 from ansible_collections.monitml.stack.plugins.action.deployment_info import typed
-from ansible_collections.monitml.stack.plugins.module_utils import _deployment, _local
+from ansible_collections.monitml.stack.plugins.module_utils.deployment import (
+    description as deployment_description,
+)
+from ansible_collections.monitml.stack.plugins.module_utils.local import servers
 
 HOST = "127.0.0.1"
 INSTANCE = "monitml-bench"
@@ -107,15 +110,15 @@ def _path() -> str:
 def deployment(**traffic: int) -> dict:
     """The completed default description, without digests; traffic names weights to put in."""
     defaults = yaml.safe_load((ROOT / "roles/monitml/defaults/main.yml").read_text())
-    description, problems = _deployment.with_traffic(typed(defaults["monitml_deployment"]), traffic)
+    description, problems = deployment_description.with_traffic(typed(defaults["monitml_deployment"]), traffic)
     if problems:
         raise ValueError(problems)
-    return _deployment.complete(description, PORTS["model"])
+    return deployment_description.complete(description, PORTS["model"])
 
 
 def move_traffic(**traffic: int) -> str:
     """Moves the weights as the role does, by one rename; returns the version to read back."""
-    routes = _local.envoy_routes(deployment(**traffic), TIMEOUT_SECONDS)
+    routes = servers.envoy_routes(deployment(**traffic), TIMEOUT_SECONDS)
     fresh = HOME / "etc/routes.json.new"
     fresh.write_text(json.dumps(routes))
     fresh.chmod(0o644)

@@ -23,8 +23,18 @@ import urllib.parse
 import urllib.request
 from collections import Counter
 
-from measured_stack import HOST, PORTS, Client, Traffic, await_true, deployment, get, kind
-from measured_stack import measured, processes
+from measured_stack import (
+    HOST,
+    PORTS,
+    Client,
+    Traffic,
+    await_true,
+    deployment,
+    get,
+    kind,
+    measured,
+    processes,
+)
 
 TARGET_SECONDS = 10
 LONGEST_SECONDS = 60

@@ -19,11 +19,11 @@ import random
 import threading
 import time
 
-from measured_stack import Client, await_true, measured, move_traffic, routes_version
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_interval import (
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.interval import (
     CONFIDENCE,
     share_interval,
 )
+from measured_stack import Client, await_true, measured, move_traffic, routes_version
 
 CLIENTS = 8
 # Half the width of CONFIDENCE under the normal distribution, which sums of thousands follow.

@@ -22,7 +22,7 @@ package = types.ModuleType("ansible_collections")
 package.__path__ = [%r]
 sys.modules["ansible_collections"] = package
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_record import Record
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.record import Record
 record, count, rng = Record(0), %d, random.Random(1)
 pool = [int(rng.lognormvariate(15, 0.6)) for _each in range(200000)]
 begin = time.process_time()

@@ -16,10 +16,10 @@ package.__path__ = [str(Path(__file__).resolve().parents[2] / ".collections/ansi
 sys.modules["ansible_collections"] = package
 
 # pylint: disable=wrong-import-position
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (  # noqa: E402
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.options import (  # noqa: E402
     ARGUMENT_SPEC,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import (  # noqa: E402
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.run import (  # noqa: E402
     load_test,
 )
 

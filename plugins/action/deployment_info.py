@@ -15,8 +15,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.monitml.stack.plugins.module_utils import _deployment
-from ansible_collections.monitml.stack.plugins.module_utils._contract import contract_problems
+from ..module_utils.contract.definition import contract_problems
+from ..module_utils.deployment import description as deployment_description
 
 SPEC_FILE = Path(__file__).resolve().parents[2] / "roles/monitml/meta/argument_specs.yml"
 VARIABLE = "monitml_deployment"
@@ -102,7 +102,7 @@ def read_class_name(model: str, files: dict[str, bytes]) -> str:
     """The name of the model's class, from its s2i environment file; raises Problems."""
     for name in ("environment_rest", ".s2i/environment"):
         if name in files:
-            class_name = _deployment.parse_environment(files[name].decode("utf-8", "replace")).get(
+            class_name = deployment_description.parse_environment(files[name].decode("utf-8", "replace")).get(
                 "MODEL_NAME", ""
             )
             break
@@ -124,7 +124,7 @@ def check_data(path: str, contract: dict) -> None:
     opener = gzip.open if path.endswith(".gz") else open
     try:
         with opener(path, "rt", encoding="utf-8", newline="") as lines:
-            found = _deployment.data_problems(lines, contract)
+            found = deployment_description.data_problems(lines, contract)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         found = [f"it cannot be read: {getattr(error, 'strerror', None) or error}."]
     if found:
@@ -161,8 +161,8 @@ class ActionModule(ActionBase):
             ) from None
 
     def _deployment(self, args: dict) -> dict:
-        description, sentences = _deployment.with_traffic(typed(args["description"]), args["traffic"])
-        sentences += _deployment.problems(description)
+        description, sentences = deployment_description.with_traffic(typed(args["description"]), args["traffic"])
+        sentences += deployment_description.problems(description)
         models = {}
         for model in dict.fromkeys(predictor["model"] for predictor in description["predictors"]):
             try:
@@ -171,12 +171,12 @@ class ActionModule(ActionBase):
                 sentences += problems.sentences
         if sentences:
             raise Problems(sentences)
-        deployment = _deployment.complete(description, args["first_port"])
+        deployment = deployment_description.complete(description, args["first_port"])
         for predictor in deployment["predictors"]:
             predictor.update(models[predictor["model"]])
         deployment["runtime"] = args["runtime"]
         if args["runtime"] == "container":
-            found = _deployment.take_images(deployment["predictors"], args["images"])
+            found = deployment_description.take_images(deployment["predictors"], args["images"])
             if found:
                 raise Problems(found)
         return deployment
@@ -192,7 +192,7 @@ class ActionModule(ActionBase):
             check_data(data, contract)
         environment = {str(i): Path(p).read_bytes() for i, p in enumerate(args["environment_files"])}
         environment["requirements.txt"] = files.get("requirements.txt", b"")
-        environment_digest = _deployment.digest(environment)
+        environment_digest = deployment_description.digest(environment)
         content = {f"model/{name}": body for name, body in files.items()}
         content.update((f"runtime/{i}", Path(p).read_bytes()) for i, p in enumerate(args["runtime_files"]))
         content["environment"] = environment_digest.encode()
@@ -204,7 +204,7 @@ class ActionModule(ActionBase):
             "contract": contract,
             "trains": trains,
             "training_data": data,
-            "digest": _deployment.digest(content),
+            "digest": deployment_description.digest(content),
             "environment": {
                 "digest": environment_digest,
                 "requirements": bool(environment["requirements.txt"].strip()),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.monitml.stack.plugins.action.deployment_info import file_names
 
 

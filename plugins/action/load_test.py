@@ -9,8 +9,9 @@ from __future__ import annotations
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
 from ansible_collections.monitml.stack.plugins.plugin_utils._terminal import stdout_is_terminal
+
+from ..module_utils.client.error import LoadTestError
 
 display = Display()
 
@@ -39,10 +40,8 @@ class ActionModule(ActionBase):
             )
             return result
         # Not at the top: every playbook that merely has the collection would pay for them.
-        from ansible_collections.monitml.stack.plugins.module_utils import (
-            _loadtest_options as options,
-        )
-        from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
+        from ..module_utils.loadtest import options
+        from ..module_utils.loadtest.run import load_test
 
         _validation, arguments = self.validate_argument_spec(
             options.ARGUMENT_SPEC, **options.CONDITIONS

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.monitml.stack.plugins.module_utils._late import late
+from ..plugin_utils._late import late
 
 
 class FilterModule:
@@ -12,10 +12,10 @@ class FilterModule:
 
     def filters(self):
         return {
-            "envoy_clusters": late("_local", "envoy_clusters"),
-            "envoy_routes": late("_local", "envoy_routes"),
-            "image_record": late("_deployment", "image_record"),
-            "model_containers": late("_local", "model_containers"),
-            "model_ports": late("_local", "model_ports"),
-            "model_services": late("_local", "model_services"),
+            "envoy_clusters": late("local.servers", "envoy_clusters"),
+            "envoy_routes": late("local.servers", "envoy_routes"),
+            "image_record": late("deployment.description", "image_record"),
+            "model_containers": late("local.servers", "model_containers"),
+            "model_ports": late("local.servers", "model_ports"),
+            "model_services": late("local.servers", "model_services"),
         }

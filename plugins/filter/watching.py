@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.monitml.stack.plugins.module_utils._late import late
+from ..plugin_utils._late import late
 
 
 class FilterModule:
@@ -12,9 +12,9 @@ class FilterModule:
 
     def filters(self):
         return {
-            "alert_rules": late("_rules", "alert_rules"),
-            "alertmanager_config": late("_message_config", "alertmanager_config"),
-            "board": late("_board", "board"),
-            "dashboard": late("_dashboard", "dashboard"),
-            "prometheus_config": late("_scrape_config", "prometheus_config"),
+            "alert_rules": late("watching.rules", "alert_rules"),
+            "alertmanager_config": late("watching.messages", "alertmanager_config"),
+            "board": late("watching.board", "board"),
+            "dashboard": late("watching.dashboard", "dashboard"),
+            "prometheus_config": late("watching.scraping", "prometheus_config"),
         }

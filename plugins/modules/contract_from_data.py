@@ -94,12 +94,10 @@ import os
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils import _managed_files as disk
-from ansible_collections.monitml.stack.plugins.module_utils._contract import ContractError
-from ansible_collections.monitml.stack.plugins.module_utils._contract_data import (
-    contract_text,
-    describe_data,
-)
+
+from ..module_utils.contract.definition import ContractError
+from ..module_utils.contract.from_data import contract_text, describe_data
+from ..module_utils.local import files as disk
 
 ARGUMENT_SPEC = {
     "data": {"type": "path", "required": True},

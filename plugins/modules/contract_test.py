@@ -227,14 +227,13 @@ left_out:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _contract_container as container,
-    _engine,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._contract import ContractError
-from ansible_collections.monitml.stack.plugins.module_utils._contract_grpc import IMPORT_ERROR
-from ansible_collections.monitml.stack.plugins.module_utils._contract_run import ContractTest
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+
+from ..module_utils.client.error import LoadTestError
+from ..module_utils.contract.definition import ContractError
+from ..module_utils.contract_test import container
+from ..module_utils.contract_test.grpc import IMPORT_ERROR
+from ..module_utils.contract_test.run import ContractTest
+from ..module_utils.image import engine as image_engine
 
 ARGUMENT_SPEC = {
     "url": {"type": "str"},
@@ -297,7 +296,7 @@ def ask_image(given, check_mode):
     if check_mode:
         return result
     environment = {key: str(value) for key, value in given["environment"].items()}
-    engine = _engine.Engine(given["engine_host"])
+    engine = image_engine.Engine(given["engine_host"])
     with container.running(
         engine, given["image"], environment, given["ready_timeout"]
     ) as running:
@@ -326,13 +325,13 @@ def main():
     if "grpc" in given["forms"] and IMPORT_ERROR:
         sentence = missing_required_lib("grpcio and seldon-core", reason="for grpc in forms")
         module.fail_json(msg=sentence, exception=IMPORT_ERROR)
-    if given["image"] and _engine.IMPORT_ERROR:
+    if given["image"] and image_engine.IMPORT_ERROR:
         sentence = missing_required_lib("docker", reason="for image")
-        module.fail_json(msg=sentence, exception=_engine.IMPORT_ERROR)
+        module.fail_json(msg=sentence, exception=image_engine.IMPORT_ERROR)
     ask = ask_image if given["image"] else ask_model
     try:
         result = ask(given, module.check_mode)
-    except (ContractError, LoadTestError, _engine.ImageError) as err:
+    except (ContractError, LoadTestError, image_engine.ImageError) as err:
         module.fail_json(msg=str(err))
     if result.get("violations_total"):
         module.fail_json(**result)

@@ -94,9 +94,9 @@ calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import run
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import ACCESS_ENTRY
-from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import AccessEntry
+from ..module_utils.eks.api import run
+from ..module_utils.eks.options import ACCESS_ENTRY
+from ..module_utils.eks.resources import AccessEntry
 
 
 def main() -> None:

@@ -104,9 +104,9 @@ issues:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import run
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import ADDON
-from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import Addon
+from ..module_utils.eks.api import run
+from ..module_utils.eks.options import ADDON
+from ..module_utils.eks.resources import Addon
 
 
 def main() -> None:

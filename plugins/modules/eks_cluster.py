@@ -165,9 +165,9 @@ issues:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import run
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import CLUSTER
-from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import Cluster
+from ..module_utils.eks.api import run
+from ..module_utils.eks.options import CLUSTER
+from ..module_utils.eks.resources import Cluster
 
 
 def main() -> None:

@@ -57,8 +57,8 @@ clusters:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils import _eks
-from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
+from ..module_utils.eks import api as eks_api
+from ..module_utils.eks.errors import EksError
 
 CONTENTS = (
     # returned as, list call, its key, describe call, its parameter, its key
@@ -75,25 +75,25 @@ CONTENTS = (
 )
 
 
-def contents_of(api: _eks.Api, name: str) -> dict:
+def contents_of(api: eks_api.Api, name: str) -> dict:
     found = {}
     for returned, listing, key, describing, parameter, answer in CONTENTS:
         items = []
         for item in api.pages(listing, key, clusterName=name):
             described = api.find(describing, clusterName=name, **{parameter: item})
             if described:  # None: deleted since it was listed
-                items.append(_eks.describe(described[answer]))
+                items.append(eks_api.describe(described[answer]))
         found[returned] = items
     listing = ("list_pod_identity_associations", "associations")
     associations = api.pages(*listing, clusterName=name)
-    found["pod_identity_associations"] = [_eks.describe(item) for item in associations]
+    found["pod_identity_associations"] = [eks_api.describe(item) for item in associations]
     return found
 
 
 def main() -> None:
     options = {"name": {"type": "str"}, "contents_listed": {"type": "bool", "default": False}}
     module = AnsibleAWSModule(argument_spec=options, supports_check_mode=True)
-    api = _eks.Api(module.client("eks", config=_eks.RETRIES))
+    api = eks_api.Api(module.client("eks", config=eks_api.RETRIES))
     clusters = []
     try:
         given = module.params["name"]
@@ -101,9 +101,9 @@ def main() -> None:
             answer = api.find("describe_cluster", name=name)
             if answer:
                 contents = contents_of(api, name) if module.params["contents_listed"] else {}
-                clusters.append({**_eks.describe(answer["cluster"]), **contents})
+                clusters.append({**eks_api.describe(answer["cluster"]), **contents})
     except EksError as error:
-        _eks.fail(module, error)
+        eks_api.fail(module, error)
     module.exit_json(changed=False, clusters=clusters)
 
 

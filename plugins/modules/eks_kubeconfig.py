@@ -83,10 +83,10 @@ from ansible.module_utils.common.validation import check_type_path
 from ansible.module_utils.common.yaml import yaml_dump, yaml_load
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils import _eks
-from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
-from ansible_collections.monitml.stack.plugins.module_utils._eks_kubeconfig import kubeconfig
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import NAME, STATE
+from ..module_utils.eks import api as eks_api
+from ..module_utils.eks.errors import EksError
+from ..module_utils.eks.kubeconfig import kubeconfig
+from ..module_utils.eks.options import NAME, STATE
 
 MODE = 0o600
 
@@ -118,7 +118,7 @@ def write(module: AnsibleAWSModule, path: str, text: str) -> None:
 
 
 def present(module: AnsibleAWSModule, path: str) -> dict:
-    api = _eks.Api(module.client("eks", config=_eks.RETRIES))
+    api = eks_api.Api(module.client("eks", config=eks_api.RETRIES))
     cluster = api.call("describe_cluster", name=module.params["cluster_name"])["cluster"]
     if cluster["status"] not in ("ACTIVE", "UPDATING"):
         raise EksError(f"Cluster {cluster['name']} is {cluster['status']}; wait until it is ACTIVE.")
@@ -178,7 +178,7 @@ def main() -> None:
     try:
         result = act(module, path)
     except EksError as error:
-        _eks.fail(module, error)
+        eks_api.fail(module, error)
     module.exit_json(path=path, **result)
 
 

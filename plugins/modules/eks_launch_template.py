@@ -94,9 +94,9 @@ calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import run
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import LAUNCH_TEMPLATE
-from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import LaunchTemplate
+from ..module_utils.eks.api import run
+from ..module_utils.eks.options import LAUNCH_TEMPLATE
+from ..module_utils.eks.resources import LaunchTemplate
 
 
 def main() -> None:

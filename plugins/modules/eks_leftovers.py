@@ -52,11 +52,11 @@ actions:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils import _eks
-from ansible_collections.monitml.stack.plugins.module_utils._eks_belongings import Belongings
-from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
-from ansible_collections.monitml.stack.plugins.module_utils._eks_leftovers import Leftovers
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import NAME, WAIT
+from ..module_utils.eks import api
+from ..module_utils.eks.belongings import Belongings
+from ..module_utils.eks.errors import EksError
+from ..module_utils.eks.leftovers import Leftovers
+from ..module_utils.eks.options import NAME, WAIT
 
 
 def main() -> None:
@@ -64,17 +64,17 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=options, supports_check_mode=True)
     apis = {}
 
-    def api_of(service: str) -> _eks.Api:
+    def api_of(service: str) -> api.Api:
         if service not in apis:
-            apis[service] = _eks.Api(module.client(service, config=_eks.RETRIES))
+            apis[service] = api.Api(module.client(service, config=api.RETRIES))
         return apis[service]
 
     belongings = Belongings(api_of, module.params["stack"], module.params["cluster_name"])
-    leftovers = Leftovers(belongings, _eks.waiting_of(module.params), check=module.check_mode)
+    leftovers = Leftovers(belongings, api.waiting_of(module.params), check=module.check_mode)
     try:
         leftovers.remove()
     except EksError as error:
-        _eks.fail(module, error)
+        api.fail(module, error)
     titles = [action["title"] for action in leftovers.actions]
     diff = {"before": "".join(f"{title}\n" for title in titles), "after": ""}
     module.exit_json(changed=bool(titles), actions=leftovers.actions, diff=diff)

@@ -129,16 +129,16 @@ actions:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils import _eks
-from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
-from ansible_collections.monitml.stack.plugins.module_utils._eks_network_removal import NetworkRemoval
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import NETWORK
+from ..module_utils.eks import api as eks_api
+from ..module_utils.eks.errors import EksError
+from ..module_utils.eks.network_removal import NetworkRemoval
+from ..module_utils.eks.options import NETWORK
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=NETWORK, supports_check_mode=True)
-    api = _eks.Api(module.client("ec2", config=_eks.RETRIES))
-    waiting = _eks.waiting_of(module.params)
+    api = eks_api.Api(module.client("ec2", config=eks_api.RETRIES))
+    waiting = eks_api.waiting_of(module.params)
     network = NetworkRemoval(api, module.params, waiting, check=module.check_mode)
     returned = {}
     try:
@@ -147,7 +147,7 @@ def main() -> None:
         else:
             network.remove()
     except EksError as error:
-        _eks.fail(module, error)
+        eks_api.fail(module, error)
     titles = [action["title"] for action in network.actions]
     diff = {"before": "", "after": "".join(f"{title}\n" for title in titles)}
     module.exit_json(changed=bool(titles), actions=network.actions, diff=diff, **returned)

@@ -202,9 +202,9 @@ issues:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import run
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import NODEGROUP
-from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import Nodegroup
+from ..module_utils.eks.api import run
+from ..module_utils.eks.options import NODEGROUP
+from ..module_utils.eks.resources import Nodegroup
 
 
 def main() -> None:

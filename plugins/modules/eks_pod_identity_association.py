@@ -69,9 +69,9 @@ calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils._eks import run
-from ansible_collections.monitml.stack.plugins.module_utils._eks_options import POD_IDENTITY
-from ansible_collections.monitml.stack.plugins.module_utils._eks_resources import PodIdentityAssociation
+from ..module_utils.eks.api import run
+from ..module_utils.eks.options import POD_IDENTITY
+from ..module_utils.eks.resources import PodIdentityAssociation
 
 
 def main() -> None:

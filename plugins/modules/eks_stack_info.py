@@ -133,16 +133,13 @@ belongings:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.monitml.stack.plugins.module_utils import _eks
-from ansible_collections.monitml.stack.plugins.module_utils._eks_belongings import Belongings
-from ansible_collections.monitml.stack.plugins.module_utils._eks_cost import estimate
-from ansible_collections.monitml.stack.plugins.module_utils._eks_description import describe
-from ansible_collections.monitml.stack.plugins.module_utils._eks_errors import EksError
-from ansible_collections.monitml.stack.plugins.module_utils._eks_plan import Planner
-from ansible_collections.monitml.stack.plugins.module_utils._eks_validation import (
-    problems,
-    region_problem,
-)
+from ..module_utils.eks import api
+from ..module_utils.eks.belongings import Belongings
+from ..module_utils.eks.cost import estimate
+from ..module_utils.eks.description import describe
+from ..module_utils.eks.errors import EksError
+from ..module_utils.eks.plan import Planner
+from ..module_utils.eks.validation import problems, region_problem
 
 try:
     import boto3.session
@@ -183,9 +180,9 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=options, supports_check_mode=True)
     apis = {}
 
-    def api_of(service: str) -> _eks.Api:
+    def api_of(service: str) -> api.Api:
         if service not in apis:
-            apis[service] = _eks.Api(module.client(service, config=_eks.RETRIES))
+            apis[service] = api.Api(module.client(service, config=api.RETRIES))
         return apis[service]
 
     found = {}
@@ -201,7 +198,7 @@ def main() -> None:
             names = (module.params["stack"], module.params["cluster_name"])
             found["belongings"] = Belongings(api_of, *names).all()
     except EksError as error:
-        _eks.fail(module, error)
+        api.fail(module, error)
     module.exit_json(
         changed=False, caller_arn=caller["Arn"], region=module.region, **identity, **found
     )

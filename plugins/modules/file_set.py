@@ -131,7 +131,8 @@ import pwd
 import tarfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils import _managed_files as disk
+
+from ..module_utils.local import files as disk
 
 _DIRECTORY = {
     "path": {"type": "path", "required": True},

@@ -179,18 +179,13 @@ layers_existing:
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _image_name as names,
-    _image_push as decide,
-    _registry_credentials as credentials,
-    _registry_protocol as protocol,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._engine import (
-    IMPORT_ERROR,
-    Engine,
-    ImageError,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._registry import Registry
+
+from ..module_utils.image import name as names
+from ..module_utils.image import push as decide
+from ..module_utils.image import registry_credentials as credentials
+from ..module_utils.image import registry_protocol as protocol
+from ..module_utils.image.engine import IMPORT_ERROR, Engine, ImageError
+from ..module_utils.image.registry import Registry
 
 _ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -403,12 +403,10 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
-    ARGUMENT_SPEC,
-    CONDITIONS,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
+
+from ..module_utils.client.error import LoadTestError
+from ..module_utils.loadtest.options import ARGUMENT_SPEC, CONDITIONS
+from ..module_utils.loadtest.run import load_test
 
 
 def main():

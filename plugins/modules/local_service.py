@@ -213,16 +213,12 @@ import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _managed_files as managed_files,
-    _service_units as units,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._local_services import (
-    LocalServices,
-    ServiceFailed,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._supervisor import Supervisor
-from ansible_collections.monitml.stack.plugins.module_utils._systemd import Systemd
+
+from ..module_utils.local import files as managed_files
+from ..module_utils.local import service_units as units
+from ..module_utils.local.services import LocalServices, ServiceFailed
+from ..module_utils.local.supervisor import Supervisor
+from ..module_utils.local.systemd import Systemd
 
 _SERVICE = {
     "name": {"type": "str", "required": True},

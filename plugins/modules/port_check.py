@@ -128,10 +128,9 @@ conflicts:
 import pwd
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _port_conflicts as port_conflicts,
-    _processes as processes,
-)
+
+from ..module_utils.local import ports as port_conflicts
+from ..module_utils.local import processes
 
 _PORT = {
     "port": {"type": "int", "required": True},

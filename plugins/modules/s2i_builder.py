@@ -74,13 +74,12 @@ size_bytes:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _engine,
-    _image_build as image_build,
-    _s2i as s2i,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
-from ansible_collections.monitml.stack.plugins.module_utils._workshop import Workshop
+
+from ..module_utils.image import building as image_build
+from ..module_utils.image import engine as image_engine
+from ..module_utils.image import s2i
+from ..module_utils.image.errors import ImageError
+from ..module_utils.image.workshop import Workshop
 
 _FILE = {"src": {"type": "path", "required": True}, "path": {"type": "str", "required": True}}
 _ARGUMENTS = {
@@ -114,7 +113,7 @@ def run(module):
     given = module.params
     name = image_build.tagged(given["name"]).text
     files = read(given["files"])
-    engine = _engine.Engine(given["engine_host"], given["timeout_seconds"])
+    engine = image_engine.Engine(given["engine_host"], given["timeout_seconds"])
     base = engine.image(given["base"])
     if not base and module.check_mode:
         # Still to be pulled itself.

@@ -109,16 +109,14 @@ import contextlib
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _engine,
-    _image_build as image_build,
-    _s2i as s2i,
-    _s2i_program as s2i_program,
-    _s2i_source as sources,
-)
-from ansible_collections.monitml.stack.plugins.module_utils._build_lent import Lent
-from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
-from ansible_collections.monitml.stack.plugins.module_utils._workshop import Workshop
+
+from ..module_utils.image import building as image_build
+from ..module_utils.image import engine as image_engine
+from ..module_utils.image import s2i, s2i_program
+from ..module_utils.image import s2i_source as sources
+from ..module_utils.image.errors import ImageError
+from ..module_utils.image.lent import Lent
+from ..module_utils.image.workshop import Workshop
 
 _ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -187,7 +185,7 @@ def run(module):
     environment = {key: str(value) for key, value in given["environment"].items()}
     source = sources.read_source(given["source"], given["environment_file"], environment)
     data = read_data(given["training_data"], given["method"])
-    engine = _engine.Engine(given["engine_host"], given["timeout_seconds"])
+    engine = image_engine.Engine(given["engine_host"], given["timeout_seconds"])
     builder = engine.image(given["builder"])
     if not builder and module.check_mode:
         # Still to be made itself, so that whatever is on it is to be made as well.

@@ -25,8 +25,12 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.eks import urls
-from moto.eks.exceptions import InvalidParameterException, InvalidRequestException
-from moto.eks.exceptions import ResourceInUseException, ResourceNotFoundException
+from moto.eks.exceptions import (
+    InvalidParameterException,
+    InvalidRequestException,
+    ResourceInUseException,
+    ResourceNotFoundException,
+)
 from moto.eks.models import eks_backends
 from moto.eks.responses import EKSResponse
 

@@ -286,7 +286,7 @@ def test_a_region_with_two_zones_starts_again_with_the_first(empty, network):
 
 
 def test_a_nat_gateway_that_failed_tells_the_reason_of_aws(empty, network, monkeypatch):
-    from ansible_collections.monitml.stack.plugins.module_utils._eks import Api
+    from ansible_collections.monitml.stack.plugins.module_utils.eks.api import Api
 
     original = Api.call
 

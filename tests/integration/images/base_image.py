@@ -75,7 +75,7 @@ def builder_files():
         "bin/assemble": ROOT / "files/builder/assemble",
         "bin/run": ROOT / "files/builder/run",
         "serving.txt": ROOT / "roles/seldon/files/serving.txt",
-        "runtime/monitml_metrics.py": ROOT / "plugins/module_utils/_prediction_metrics.py",
+        "runtime/monitml_metrics.py": ROOT / "plugins/module_utils/serving/prediction_metrics.py",
         **{f"runtime/{path.name}": path for path in servers},
     }
     return [{"src": str(path), "path": name} for name, path in files.items()]

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from stub_model import Stub
-
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_options import (
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.options import (
     ARGUMENT_SPEC,
     CONDITIONS,
 )
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_run import load_test
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.run import load_test
+from stub_model import Stub
 
 CONTRACT = {"features": [{"name": "x", "ftype": "continuous", "range": [0, 9]}]}
 

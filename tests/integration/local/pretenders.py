@@ -15,7 +15,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ansible_collections.monitml.stack.plugins.module_utils import _prediction_metrics as metrics
+from ansible_collections.monitml.stack.plugins.module_utils.serving import (
+    prediction_metrics as metrics,
+)
 
 HOST = "127.0.0.1"
 BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import subprocess
 
 import yaml
-from ansible_collections.monitml.stack.plugins.module_utils import _rules
+from ansible_collections.monitml.stack.plugins.module_utils.watching import rules
 from watching_stack import housing_deployment
 
 ID = 'namespace="seldon",deployment_name="housing",predictor_name="{0}",predictor_version="{1}"'
@@ -110,7 +110,7 @@ def run(tmp_path, series: dict, expected: dict[int, set[str]], deployment=None, 
     expressions: (second, PromQL, {labels as text: value}).
     """
     deployment = deployment or housing_deployment()
-    content = _rules.alert_rules(deployment)
+    content = rules.alert_rules(deployment)
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(content, width=10000))
     tests = [
         {

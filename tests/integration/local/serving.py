@@ -59,7 +59,7 @@ def deploy(directory):
     directory.mkdir(parents=True, exist_ok=True)
     for source in (ROOT / "roles" / "canary" / "files").glob("serve*.py"):
         shutil.copy(source, directory)
-    metrics = ROOT / "plugins" / "module_utils" / "_prediction_metrics.py"
+    metrics = ROOT / "plugins" / "module_utils" / "serving" / "prediction_metrics.py"
     shutil.copy(metrics, directory / "monitml_metrics.py")
     return directory
 

@@ -9,8 +9,11 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.monitml.stack.plugins.module_utils import _queries, _rules
-from ansible_collections.monitml.stack.plugins.module_utils._figures import (
+from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    queries,
+)
+from ansible_collections.monitml.stack.plugins.module_utils.watching import rules as watching_rules
+from ansible_collections.monitml.stack.plugins.module_utils.watching.figures import (
     figure,
     figure_template,
     promql_number,
@@ -83,7 +86,7 @@ def test_the_message_has_value_limit_and_samples(tmp_path):
         "measure": "prediction_mean",
         "severity": "critical",
     }
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump(_rules.alert_rules(deployment), width=10000))
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(watching_rules.alert_rules(deployment), width=10000))
     annotations = {
         "summary": "housing/bad v2: the average prediction (price) is 484,713.5, allowed is at most 1,000.",
         "description": "Predictor bad, version v2, of housing: the average prediction (price) is"
@@ -118,7 +121,7 @@ def test_a_measure_without_samples_has_no_value(tmp_path):
         idle[f'monitml_prediction_{bound}{{{BAD},output="price"}}'] = flat("NaN")
     monitors = [
         {"name": f"Watch{index}", "measure": measure, "min": -1e9, "predictors": ["bad"]}
-        for index, measure in enumerate(_queries.MONITORED)
+        for index, measure in enumerate(queries.MONITORED)
         # Of no requests there are none a second, and no share of the others' is theirs.
         if measure not in ("requests_per_second", "traffic_deviation_ratio")
     ]
@@ -197,7 +200,7 @@ BROKEN = {
 
 
 def test_every_measure_has_a_case():
-    assert set(BROKEN) == set(_queries.MONITORED)
+    assert set(BROKEN) == set(queries.MONITORED)
 
 
 @pytest.mark.parametrize("measure", BROKEN)
@@ -298,8 +301,8 @@ def test_a_changed_split_is_not_judged_by_the_requests_before_it(tmp_path):
         f'{responses}{{{GOOD},code_class="2"}}': steps((3, 100), (0, 200)),
         f'{responses}{{{BAD},code_class="2"}}': steps((1, 100), (4, 200)),
     }
-    query = _queries.value_query(
-        "traffic_deviation_ratio", "local", _queries.Scope.of(housing_deployment()), 30
+    query = queries.value_query(
+        "traffic_deviation_ratio", "local", queries.Scope.of(housing_deployment()), 30
     )
     both = {f"{{{GOOD}}}": 0, f"{{{BAD}}}": 0}
     tests = [
@@ -327,9 +330,9 @@ def test_shadows_are_no_part_of_the_split(tmp_path):
 def test_promtool_accepts_the_rules_of_every_target(tmp_path, target):
     monitors = [
         {"name": f"Watch{index}", "measure": measure, "min": -1e9, "max": 1e9}
-        for index, measure in enumerate(_queries.MONITORED)
+        for index, measure in enumerate(queries.MONITORED)
     ]
-    content = _rules.alert_rules(deployment_with(*monitors), target)
+    content = watching_rules.alert_rules(deployment_with(*monitors), target)
     (tmp_path / "rules.yml").write_text(json.dumps(content))
     result = subprocess.run(
         ["promtool", "check", "rules", "--lint=all", "--lint-fatal", "rules.yml"],

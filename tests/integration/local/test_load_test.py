@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+from ansible_collections.monitml.stack.plugins.module_utils.client.error import LoadTestError
 
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position

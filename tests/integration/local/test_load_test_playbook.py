@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest import run as loadtest_run  # noqa: E402
+
 # pylint: disable=wrong-import-position
 from load_testing import run, stub  # noqa: E402,F401  pylint: disable=unused-import
-
-from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_run  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAY = """
@@ -178,14 +178,14 @@ def test_an_interrupted_run_keeps_what_it_has(stub, tmp_path):
 
 
 def test_an_interruption_leaves_time_for_the_report(stub, tmp_path, monkeypatch):
-    report = _loadtest_run._report
+    report = loadtest_run._report
 
     def interrupted(*given):
         # As Ansible does, which sends a second signal when it ends itself.
         os.kill(os.getpid(), signal.SIGTERM)
         return report(*given)
 
-    monkeypatch.setattr(_loadtest_run, "_report", interrupted)
+    monkeypatch.setattr(loadtest_run, "_report", interrupted)
     before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("ended before its report"))
     try:
         assert run(stub.url(), report=str(tmp_path / "r"))["answers"] == 20

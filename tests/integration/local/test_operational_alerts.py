@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.monitml.stack.plugins.module_utils import _rules
+from ansible_collections.monitml.stack.plugins.module_utils.watching import rules
 from rule_cases import ID, SECONDS, UP_GATEWAY, deployment_with, flat, gateway, healthy, run, steps
 
 
@@ -81,7 +81,7 @@ def test_operational_alerts(tmp_path, case):
 def test_every_alert_has_a_case():
     alerts = {
         rule["alert"]
-        for group in _rules.alert_rules(deployment_with())["groups"]
+        for group in rules.alert_rules(deployment_with())["groups"]
         for rule in group["rules"]
         if "alert" in rule
     }

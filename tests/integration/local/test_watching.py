@@ -18,8 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from ansible_collections.monitml.stack.plugins.module_utils import _dashboard
-from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_series as series
+from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    dashboard,
+)
+from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    load_test_series as series,
+)
 from load_testing import run, stub  # noqa: F401  pylint: disable=unused-import
 from playwright.sync_api import sync_playwright
 from watching_stack import ROOT, WatchingStack
@@ -208,7 +212,7 @@ def test_every_panel_of_grafana_has_data(stack):
         "window": "30s",
         "__range": "300s",
     }
-    for panel in _dashboard.dashboard(definition)["panels"]:
+    for panel in dashboard.dashboard(definition)["panels"]:
         for target in panel["targets"]:
             query = re.sub(r"\$(\w+)", lambda match: values[match[1]], target["expr"])
             if target["refId"] != "LIMIT" or "requests_per_second" not in query:
@@ -320,7 +324,7 @@ def test_each_load_test_is_marked_on_the_board(stack, page, stub):
 
 def test_grafana_marks_begin_and_end_of_each_load_test(stack):
     definition = yaml.safe_load((ROOT / "files/dashboards/canary.yml").read_text())
-    began, ended = _dashboard.dashboard(definition)["annotations"]["list"]
+    began, ended = dashboard.dashboard(definition)["annotations"]["list"]
     now = time.time()
 
     def marks(annotation):

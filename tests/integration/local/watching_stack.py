@@ -19,14 +19,17 @@ import urllib.request
 from pathlib import Path
 
 import yaml
-from ansible_collections.monitml.stack.plugins.module_utils import (
-    _board,
-    _deployment,
-    _local,
-    _message_config,
-    _rules,
-    _scrape_config,
+from ansible_collections.monitml.stack.plugins.module_utils.deployment import (
+    description as deployment_description,
 )
+from ansible_collections.monitml.stack.plugins.module_utils.local import servers
+from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    board,
+)
+from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    messages as watching_messages,
+)
+from ansible_collections.monitml.stack.plugins.module_utils.watching import rules, scraping
 from pretenders import HOST, PretendGateway, PretendModel
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,7 +51,7 @@ def housing_deployment(**changes) -> dict:
     for part in ("predictors", "monitors"):
         known = {name: entry.get("default") for name, entry in options[part]["options"].items()}
         description[part] = [{**known, **entry} for entry in description[part]]
-    deployment = _deployment.complete(description, 9000)
+    deployment = deployment_description.complete(description, 9000)
     for predictor in deployment["predictors"]:
         for server in predictor["servers"]:
             server["metrics_port"] = free_port()
@@ -99,13 +102,13 @@ class WatchingStack:
     def write_configuration(self):
         webhook = f"http://{HOST}:{self.settings['inbox_port']}/services/local/monitml/inbox"
         self._write("slack_url", webhook + "\n")
-        self._write_yaml("rules.yml", _rules.alert_rules(self.deployment))
+        self._write_yaml("rules.yml", rules.alert_rules(self.deployment))
         self._write_yaml(
-            "prometheus.yml", _scrape_config.prometheus_config(self.deployment, self.settings)
+            "prometheus.yml", scraping.prometheus_config(self.deployment, self.settings)
         )
         self._write_yaml(
             "alertmanager.yml",
-            _message_config.alertmanager_config(
+            watching_messages.alertmanager_config(
                 {
                     "slack_url_file": str(self.directory / "slack_url"),
                     "group_wait": "0s",
@@ -121,7 +124,7 @@ class WatchingStack:
             (assets / file.name).write_bytes(file.read_bytes())
         definition = yaml.safe_load((ROOT / "files/dashboards/canary.yml").read_text())
         inbox = f"http://{HOST}:{self.settings['inbox_port']}/"
-        content = _board.board(
+        content = board.board(
             definition,
             "local",
             f"http://{HOST}:8004{self.deployment['prediction_path']}",
@@ -203,7 +206,7 @@ class WatchingStack:
         described = next(p for p in self.deployment["predictors"] if p["name"] == predictor)
         model = random.choice(self.models[predictor])
         model.fail() if value is None else model.predict(value)
-        cluster = _local.cluster_name(self.deployment, described)
+        cluster = servers.cluster_name(self.deployment, described)
         self.gateway.answer(cluster, 500 if value is None else code, milliseconds)
 
     def start_traffic(self, per_second: float = 40, good=lambda: random.lognormvariate(13.1, 0.45)):

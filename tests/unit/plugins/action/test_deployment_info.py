@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleActionFail
-
 from ansible_collections.monitml.stack.plugins.action import deployment_info
 
 CONTRACT = {

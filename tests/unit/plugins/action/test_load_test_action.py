@@ -5,10 +5,9 @@ from __future__ import annotations
 from unittest import mock
 
 import pytest
-
 from ansible_collections.monitml.stack.plugins.action import load_test
-from ansible_collections.monitml.stack.plugins.module_utils import _loadtest_run
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+from ansible_collections.monitml.stack.plugins.module_utils.client.error import LoadTestError
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest import run as loadtest_run
 
 
 def run(
@@ -41,7 +40,7 @@ def run(
     engine = mock.MagicMock(
         side_effect=answer if isinstance(answer, Exception) else None, return_value=answer
     )
-    monkeypatch.setattr(_loadtest_run, "load_test", engine)
+    monkeypatch.setattr(loadtest_run, "load_test", engine)
     return action.run(task_vars={"inventory_hostname": "here"}), engine.call_args_list, module.call_args_list
 
 

@@ -9,7 +9,6 @@ import os
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.monitml.stack.plugins.modules import contract_from_data
 
 DATA = "grade,lat,water,price\n7,47.5,0,221900\n6,47.7,1,538000\n1,47.6,0,180000\n" + "".join(

@@ -13,8 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
-from ansible_collections.monitml.stack.plugins.module_utils import _contract_run
+from ansible_collections.monitml.stack.plugins.module_utils.contract_test import (
+    run as contract_test_run,
+)
 from ansible_collections.monitml.stack.plugins.modules import contract_test
 
 CONTRACT = {
@@ -240,7 +241,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_break_is_seen_and_named_with_its_input(capsys, monkeypatch, model, name):
-    monkeypatch.setattr(_contract_run, "_METRICS_SECONDS", 0.2)
+    monkeypatch.setattr(contract_test_run, "_METRICS_SECONDS", 0.2)
     wanted, breaks, says = BROKEN[name]
     code, result = run(capsys, model(**breaks))
     assert code == 1 and result["violations_total"] >= 1
@@ -463,7 +464,7 @@ def test_check_mode_checks_the_contract_and_sends_nothing(capsys, model):
 def test_feedback_goes_where_seldon_takes_it():
     def url(given, **options):
         options = {"feedback": True, "feedback_url": None, "url": given, **options}
-        return _contract_run.find_feedback_url(options)
+        return contract_test_run.find_feedback_url(options)
 
     assert url("http://a/api/v1.0/predictions") == "http://a/api/v1.0/feedback"
     assert url("http://a/predict") == "http://a/send-feedback"

@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.monitml.stack.plugins.module_utils._engine_errors import ImageError
+from ansible_collections.monitml.stack.plugins.module_utils.image.errors import ImageError
 from ansible_collections.monitml.stack.plugins.modules import image_push
 from stub_registry import DIGEST, OTHER, error, held, serving
 

@@ -6,8 +6,7 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
-from ansible_collections.monitml.stack.plugins.module_utils._loadtest_error import LoadTestError
+from ansible_collections.monitml.stack.plugins.module_utils.client.error import LoadTestError
 from ansible_collections.monitml.stack.plugins.modules import load_test
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-
 from ansible_collections.monitml.stack.plugins.plugin_utils import _follow
 
 

@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Alerts that every deployment and every stack gets, whatever its monitors.
+
+They tell that the watching itself can be trusted: that servers, gateway and series are there,
+that what is served is what was declared, and that messages get out. Pure functions.
+"""
+
+from __future__ import annotations
+
+from string import Template
+
+from ..serving import prediction_metrics as series
+from .figures import figure_template
+from .queries import IDENTITY, TARGETS, TRAFFIC_DECLARED, Scope
+
+_BY = ",".join(IDENTITY)
+_WHO = "{{ $labels.deployment_name }}/{{ $labels.predictor_name }} {{ $labels.predictor_version }}"
+# A killed server is back within ten seconds; what takes longer needs a person.
+DOWN_SECONDS = 10
+# Long enough that a server which just started has been read.
+MISSING_SECONDS = 10
+IDLE_SECONDS = 300
+# What a version left behind in the window when it was replaced has to pass before it counts.
+WRONG_VERSION_WINDOW_SECONDS = 15
+WRONG_VERSION_SECONDS = 20
+DISK_RATIO_MIN = 0.1
+# Of a target, the labels that tell one server's series from another's.
+_SERVER = {"local": "job,instance", "kubernetes": "namespace,pod", "eks": "namespace,pod"}
+
+
+def of_deployment(deployment: dict, scope: Scope, target: str) -> list[dict]:
+    """The alerts on one deployment: servers, series, versions and traffic."""
+    return [
+        _server_down(scope, target),
+        _series_missing(deployment, scope, target),
+        _wrong_version(scope, target),
+        _no_traffic(scope, target),
+    ]
+
+
+def of_stack(target: str) -> list[dict]:
+    """The alerts on the stack around the deployments; in a cluster others watch most of that."""
+    rules = [_disk_full()]
+    if target == "local":
+        rules += [_gateway_down(), _watcher_down(), _undelivered()]
+    return rules
+
+
+def _alert(
+    name: str, expr: str, seconds: int, severity: str, summary: str, description: str
+) -> dict:
+    rule = {
+        "alert": name,
+        "expr": expr,
+        "labels": {"severity": severity},
+        "annotations": {"summary": summary, "description": description},
+    }
+    if seconds:
+        rule["for"] = f"{seconds}s"
+    return rule
+
+
+def _of_stack(rule: dict) -> dict:
+    rule["labels"]["scope"] = "stack"
+    return rule
+
+
+def _servers(scope: Scope, target: str, *more: str) -> str:
+    job = ['job="models"'] if target == "local" else []
+    return f"up{{{','.join([*job, scope.deployment, *more])}}}"
+
+
+def _server_down(scope: Scope, target: str) -> dict:
+    return _alert(
+        "ModelServerDown",
+        f"{_servers(scope, target)} == 0",
+        DOWN_SECONDS,
+        "critical",
+        f"{_WHO}: a model server does not answer.",
+        "The metrics of the model server at {{ $labels.instance }} cannot be read. Its predictions"
+        " are not watched, and requests to it may fail.",
+    )
+
+
+def _series_missing(deployment: dict, scope: Scope, target: str) -> dict:
+    """Servers that are read but report no predictions, and declared ones that nobody reads."""
+    reported = f"{series.PREDICTION}_count{{{scope.deployment}}}"
+    silent = f"({_servers(scope, target)} == 1) unless on ({_SERVER[target]}) {reported}"
+    unread = " or ".join(
+        "absent("
+        + _servers(
+            scope,
+            target,
+            f'predictor_name="{predictor["name"]}"',
+            f'predictor_version="{predictor["version"]}"',
+        )
+        + ")"
+        for predictor in deployment["predictors"]
+    )
+    return _alert(
+        "SeriesMissing",
+        f"{silent} or {unread}",
+        MISSING_SECONDS,
+        "critical",
+        f"{_WHO}: its predictions are not measured.",
+        "{{ if $labels.instance }}The model server at {{ $labels.instance }} answers, but reports no"
+        " predictions{{ else }}No model server of this predictor is scraped{{ end }}. What it"
+        " predicts is not watched.",
+    )
+
+
+def _wrong_version(scope: Scope, target: str) -> dict:
+    """What serves, as gateway and models tell it, and was never declared."""
+    names = {"deployment": scope.deployment}
+    responses = Template(TARGETS[target]["responses_of_all"]).substitute(names)
+    answered = f"sum by ({_BY}) (increase({responses}[{WRONG_VERSION_WINDOW_SECONDS}s])) > 0"
+    running = f"count by ({_BY}) ({series.MODEL_INFO}{{{scope.deployment}}})"
+    declared = f"{TRAFFIC_DECLARED}{{{scope.deployment}}}"
+    return _alert(
+        "WrongVersionServed",
+        f"({answered} or {running}) unless on ({_BY}) {declared}",
+        WRONG_VERSION_SECONDS,
+        "critical",
+        f"{_WHO} is served, but not declared.",
+        "Predictor {{ $labels.predictor_name }} runs or answers as version"
+        " {{ $labels.predictor_version }}, which the description of the deployment does not have."
+        " Its predictions may not be those of the model you mean to serve.",
+    )
+
+
+def _no_traffic(scope: Scope, target: str) -> dict:
+    """A declared share of the traffic, and none of it lately; silent where there never was any."""
+    names = {"scope": f"{scope.deployment},{scope.predictors}"}
+    responses = Template(TARGETS[target]["responses"]).substitute(names)
+    lately = f"sum by ({_BY}) (increase({responses}[{IDLE_SECONDS}s])) == 0"
+    before = f"sum by ({_BY}) (increase({responses}[1h])) > 0"
+    declared = f'{TRAFFIC_DECLARED}{{{scope.deployment},shadow="false"}} > 0'
+    return _alert(
+        "NoTraffic",
+        f"({lately}) and ({before}) and on ({_BY}) ({declared})",
+        0,
+        "info",
+        f"{_WHO} got no request for {IDLE_SECONDS // 60} minutes.",
+        "It is declared to get a share of the requests, and had some within the last hour.",
+    )
+
+
+def _gateway_down() -> dict:
+    return _of_stack(
+        _alert(
+            "GatewayDown",
+            'up{job="gateway"} == 0 or absent(up{job="gateway"})',
+            DOWN_SECONDS,
+            "critical",
+            "The gateway does not answer.",
+            "The gateway's statistics cannot be read{{ with $labels.instance }} at {{ . }}{{ end }}."
+            " Clients probably get no predictions.",
+        )
+    )
+
+
+def _watcher_down() -> dict:
+    return _of_stack(
+        _alert(
+            "TargetDown",
+            # The job load_test asks what the job node asks, for other series.
+            'up{job!~"models|gateway|load_test"} == 0',
+            DOWN_SECONDS,
+            "warning",
+            "{{ $labels.job }} does not answer.",
+            "The metrics of {{ $labels.job }} at {{ $labels.instance }} cannot be read.",
+        )
+    )
+
+
+def _undelivered() -> dict:
+    return _of_stack(
+        _alert(
+            "AlertsNotDelivered",
+            "sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
+            0,
+            "critical",
+            "Messages about alerts do not get through.",
+            f"{figure_template('count')} attempts to send a message through"
+            " {{ $labels.integration }} failed in the last five minutes. The log of Alertmanager"
+            " tells why.",
+        )
+    )
+
+
+def _disk_full() -> dict:
+    ratio = "node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0)"
+    return _of_stack(
+        _alert(
+            "DiskFull",
+            # One alert per disk, however often it is mounted.
+            f"min by (instance,device) ({ratio}) < {DISK_RATIO_MIN}",
+            60,
+            "warning",
+            "{{ $labels.device }} is almost full.",
+            f"{figure_template('ratio')} of {{{{ $labels.device }}}} on {{{{ $labels.instance }}}} is"
+            " left. Without space, measurements and logs stop.",
+        )
+    )

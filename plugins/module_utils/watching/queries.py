@@ -1,0 +1,277 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can be measured, and the PromQL that measures it, per target.
+
+The one table behind rules, board, dashboard and tests. A measure is written once, in terms of
+named series; a target says which series those are. Pure functions.
+
+Measures are per predictor and version: increase() deals with the restarts of each replica before
+the replicas are summed. A measure without samples has no value at all, never NaN, so that no
+comparison can be fooled by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import Template
+
+from ..serving import prediction_metrics as series
+
+IDENTITY = ("namespace", "deployment_name", "predictor_name", "predictor_version")
+
+# Recorded series: made by _rules, read by the measures, the board and the alerts.
+TRAFFIC_DECLARED = "monitml:traffic_declared:ratio"
+GATEWAY_RESPONSES = "monitml:gateway_responses:total"
+MONITOR_VALUE = "monitml:monitor:value"
+MONITOR_SAMPLES = "monitml:monitor:samples"
+MONITOR_LIMIT = "monitml:monitor:limit"
+
+# A changed split is held against the measured one only when the window, and the time it takes to
+# reload rules and gateway one after the other, hold nothing from before it.
+SETTLING_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure: templates of its value and of the number of samples behind it.
+
+    unit: value (of a prediction), ratio (0 to 1), seconds, per_second, cores, bytes or count.
+    words: what a sentence calls it. seconds_min: it never looks back less than this, because
+    each value of its gauge covers as much; over_time takes the gauge further back.
+    """
+
+    words: str
+    unit: str
+    value: str
+    samples: str = ""
+    seconds_min: int = 0
+    gauge: str = ""
+    over_time: str = ""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which series are meant: two comma-separated lists of PromQL label matchers."""
+
+    deployment: str
+    predictors: str = 'predictor_name=~".+"'
+
+    @classmethod
+    def of(cls, deployment: dict, predictors: list[str] | None = None) -> Scope:
+        """The scope of a completed description, or of some of its predictors (DNS labels)."""
+        names = predictors or [predictor["name"] for predictor in deployment["predictors"]]
+        return cls(
+            f'namespace="{deployment["namespace"]}",deployment_name="{deployment["name"]}"',
+            f'predictor_name=~"{"|".join(names)}"',
+        )
+
+
+_DISK = {
+    "disk_available": "min by (instance) (node_filesystem_avail_bytes)",
+    "disk_ratio": "min by (instance) (node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0))",
+}
+# Recorded with zeros: Envoy shows a class of status codes only after its first answer, and
+# increase() cannot see what a series was born with.
+_LOCAL = {
+    "responses": GATEWAY_RESPONSES + "{$scope}",
+    "responses_of_all": GATEWAY_RESPONSES + "{$deployment}",
+    "responses_good": GATEWAY_RESPONSES + '{$scope,code_class="2"}',
+    "responses_bad": GATEWAY_RESPONSES + '{$scope,code_class="5"}',
+    "latency_bucket": "envoy_cluster_upstream_rq_time_bucket{$scope}",
+    "latency_count": "envoy_cluster_upstream_rq_time_count{$scope}",
+    "latency_per_second": "1000",
+    "cpu": f"sum by ($identity) (rate({series.PROCESS_CPU}{{$scope}}[$window]))",
+    "memory": f"sum by ($identity) ({series.PROCESS_MEMORY}{{$scope}})",
+    **_DISK,
+}
+_EXECUTOR = "seldon_api_executor_server_requests_seconds"
+_SERVED = 'service="predictions"'
+
+
+def _of_pods(what: str) -> str:
+    """Container series, joined to the predictor whose model reports from the same pod."""
+    pods = f"max by (pod,$identity) ({series.MODEL_INFO}{{$scope}})"
+    return (
+        f"sum by ($identity) ({what} * on (namespace,pod)"
+        f" group_left(deployment_name,predictor_name,predictor_version) {pods})"
+    )
+
+
+_KUBERNETES = {
+    "responses": f"{_EXECUTOR}_count{{$scope,{_SERVED}}}",
+    "responses_of_all": f"{_EXECUTOR}_count{{$deployment,{_SERVED}}}",
+    "responses_good": f'{_EXECUTOR}_count{{$scope,{_SERVED},code=~"2.."}}',
+    "responses_bad": f'{_EXECUTOR}_count{{$scope,{_SERVED},code=~"5.."}}',
+    "latency_bucket": f"{_EXECUTOR}_bucket{{$scope,{_SERVED}}}",
+    "latency_count": f"{_EXECUTOR}_count{{$scope,{_SERVED}}}",
+    "latency_per_second": "1",
+    "cpu": _of_pods('rate(container_cpu_usage_seconds_total{container!=""}[$window])'),
+    "memory": _of_pods('container_memory_working_set_bytes{container!=""}'),
+    **_DISK,
+}
+TARGETS = {"local": _LOCAL, "kubernetes": _KUBERNETES, "eks": _KUBERNETES}
+
+
+def _sum(what: str, *more: str) -> str:
+    return f"sum by ({','.join(('$identity', *more))}) ({what})"
+
+
+def _increase(what: str, *more: str) -> str:
+    return _sum(f"increase({what}[$window])", *more)
+
+
+def _share(part: str, whole: str) -> str:
+    """part / whole, 0 where the part has no series, nothing where the whole is zero."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
+
+
+def _quantile(quantile: str) -> Measure:
+    value = (
+        f"histogram_quantile({quantile}, sum by ($identity,le) (rate($latency_bucket[$window])))"
+    )
+    percent = f"{float(quantile) * 100:g}"
+    return Measure(
+        f"time within which {percent} % of the requests are answered",
+        "seconds",
+        # Without requests a quantile is NaN, which no comparison lets through.
+        f"{value} / $latency_per_second >= 0",
+        _increase("$latency_count"),
+    )
+
+
+_SUM_OF = series.PREDICTION_SUM + '{$scope,sign="%s"}'
+_ROWS = _increase(f"{series.PREDICTION}_count{{$scope}}", "output")
+_ERRORS = _increase(f"{series.PREDICTION_ERRORS}{{$scope}}")
+# A row has one value per output, and is one prediction.
+_TRIES = (
+    f"(max by ($identity) ({_ROWS}) + {_increase(series.PREDICTION_NON_NUMERIC + '{$scope}')}"
+    f" + {_ERRORS})"
+)
+_REQUESTS = _increase("$responses")
+_LIVE = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,shadow="false"}})'
+_ALL_REQUESTS = f"sum by (namespace,deployment_name) ({_increase('$responses_of_all')} and on ($identity) {_LIVE})"
+_DECLARED = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,$predictors,shadow="false"}})'
+_MEASURED = (
+    f"(({_REQUESTS} and on ($identity) {_LIVE})"
+    f" / on (namespace,deployment_name) group_left () ({_ALL_REQUESTS} > 0))"
+)
+
+
+def _extreme(words: str, function: str, name: str) -> Measure:
+    # Drops NaN, which stands for "no prediction lately".
+    return Measure(
+        words,
+        "value",
+        f"{function} by ($identity,output) ($gauge) > -Inf",
+        _ROWS,
+        seconds_min=series.EXTREMES_SECONDS,
+        gauge=f"{name}{{$scope}}",
+        over_time=f"{function}_over_time",
+    )
+
+
+MEASURES = {
+    "prediction_mean": Measure(
+        "average prediction",
+        "value",
+        f"({_increase(_SUM_OF % 'positive', 'output')} - {_increase(_SUM_OF % 'negative', 'output')})"
+        f" / ({_ROWS} > 0)",
+        _ROWS,
+    ),
+    "prediction_min": _extreme("smallest prediction", "min", series.PREDICTION_MIN),
+    "prediction_max": _extreme("largest prediction", "max", series.PREDICTION_MAX),
+    "prediction_error_ratio": Measure(
+        "share of failed predictions", "ratio", f"{_ERRORS} / ({_TRIES} > 0)", _TRIES
+    ),
+    "error_ratio": Measure(
+        "share of failed requests",
+        "ratio",
+        _share(_increase("$responses_bad"), _REQUESTS),
+        _REQUESTS,
+    ),
+    "latency_p50_seconds": _quantile("0.5"),
+    "latency_p90_seconds": _quantile("0.9"),
+    "latency_p95_seconds": _quantile("0.95"),
+    "latency_p99_seconds": _quantile("0.99"),
+    "requests_per_second": Measure(
+        "rate of requests", "per_second", _sum("rate($responses[$window])"), _REQUESTS
+    ),
+    "traffic_deviation_ratio": Measure(
+        "distance of the measured share of the requests from the declared one",
+        "ratio",
+        f"abs({_MEASURED} - on ($identity) {_DECLARED}) unless on ($identity)"
+        f" (changes({TRAFFIC_DECLARED}{{$deployment}}[$settled]) > 0)",
+        # The requests of the whole deployment: it is their split that is judged.
+        f"0 * {_DECLARED} + on (namespace,deployment_name) group_left () {_ALL_REQUESTS}",
+    ),
+    # For the board only, from here on.
+    "success_ratio": Measure(
+        "share of answered requests",
+        "ratio",
+        _share(_increase("$responses_good"), _REQUESTS),
+        _REQUESTS,
+    ),
+    "predictions": Measure("predictions", "count", _ROWS, _ROWS),
+    "prediction_distribution": Measure(
+        "predictions by value",
+        "count",
+        _increase(f"{series.PREDICTION}_bucket{{$scope}}", "output", "le"),
+        _ROWS,
+    ),
+    "traffic_ratio": Measure(
+        "measured share of the requests",
+        "ratio",
+        f"{_MEASURED} and on ($identity) {_DECLARED}",
+        _REQUESTS,
+    ),
+    "traffic_declared": Measure("declared share of the requests", "ratio", _DECLARED),
+    "cpu_cores": Measure("CPU", "cores", "$cpu"),
+    "memory_bytes": Measure("memory", "bytes", "$memory"),
+    "disk_available_bytes": Measure("disk space available", "bytes", "$disk_available"),
+    "disk_available_ratio": Measure("share of the disk available", "ratio", "$disk_ratio"),
+    "firing_alerts": Measure(
+        "firing alerts",
+        "count",
+        'ALERTS{alertstate="firing",$deployment} or'
+        ' ALERTS{alertstate="firing",deployment_name=""}',
+    ),
+}
+# What a monitor may watch: the choices of its measure in the argument spec.
+MONITORED = tuple(MEASURES)[: tuple(MEASURES).index("success_ratio")]
+
+
+def value_query(measure: str, target: str, scope: Scope, window: int | str) -> str:
+    """PromQL for the value of a measure; window in seconds, or text such as a board's variable."""
+    return _render(MEASURES[measure].value, measure, target, scope, window)
+
+
+def samples_query(measure: str, target: str, scope: Scope, window: int | str) -> str:
+    """PromQL for the number of samples behind the value, with the same labels as the value."""
+    return _render(MEASURES[measure].samples, measure, target, scope, window)
+
+
+def window_seconds(measure: str, seconds: int) -> int:
+    """How far back a measure really looks when asked for this window."""
+    return max(seconds, MEASURES[measure].seconds_min)
+
+
+def _render(text: str, measure: str, target: str, scope: Scope, window: int | str) -> str:
+    what = MEASURES[measure]
+    names = {"window": window, "settled": window, "gauge": what.gauge}
+    if isinstance(window, int):
+        seconds = window_seconds(measure, window)
+        names["window"] = f"{seconds}s"
+        names["settled"] = f"{seconds + SETTLING_SECONDS}s"
+        if what.gauge and seconds > what.seconds_min:
+            # Each value of the gauge covers seconds_min already; the rest is looked up.
+            names["gauge"] = f"{what.over_time}({what.gauge}[{seconds - what.seconds_min}s])"
+    labels = {
+        "identity": ",".join(IDENTITY),
+        "deployment": scope.deployment,
+        "predictors": scope.predictors,
+        "scope": f"{scope.deployment},{scope.predictors}",
+    }
+    # From the outside in: the target's series and the window, then the labels in both.
+    for values in (TARGETS[target], names, labels):
+        text = Template(text).safe_substitute(values)
+    return text
