@@ -38,7 +38,7 @@ from ansible_collections.monitml.stack.plugins.action.deployment_info import typ
 from ansible_collections.monitml.stack.plugins.module_utils.deployment import (
     description as deployment_description,
 )
-from ansible_collections.monitml.stack.plugins.module_utils.local import servers
+from ansible_collections.monitml.stack.plugins.module_utils.local import gateway
 
 HOST = "127.0.0.1"
 INSTANCE = "monitml-bench"
@@ -118,7 +118,7 @@ def deployment(**traffic: int) -> dict:
 
 def move_traffic(**traffic: int) -> str:
     """Moves the weights as the role does, by one rename; returns the version to read back."""
-    routes = servers.envoy_routes(deployment(**traffic), TIMEOUT_SECONDS)
+    routes = gateway.envoy_routes(deployment(**traffic), TIMEOUT_SECONDS)
     fresh = HOME / "etc/routes.json.new"
     fresh.write_text(json.dumps(routes))
     fresh.chmod(0o644)

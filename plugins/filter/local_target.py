@@ -12,8 +12,8 @@ class FilterModule:
 
     def filters(self):
         return {
-            "envoy_clusters": late("local.servers", "envoy_clusters"),
-            "envoy_routes": late("local.servers", "envoy_routes"),
+            "envoy_clusters": late("local.gateway", "envoy_clusters"),
+            "envoy_routes": late("local.gateway", "envoy_routes"),
             "image_record": late("deployment.description", "image_record"),
             "model_containers": late("local.servers", "model_containers"),
             "model_ports": late("local.servers", "model_ports"),

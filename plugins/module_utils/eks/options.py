@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .changes import AUTHENTICATION_ORDER, LOG_TYPES
+from .cluster_changes import AUTHENTICATION_ORDER, LOG_TYPES
 from .errors import EksError
 
 STATE = {"state": {"type": "str", "default": "present", "choices": ["present", "absent"]}}

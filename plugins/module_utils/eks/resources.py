@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which calls each kind of EKS resource is made of. What to change is decided in changes."""
+"""Which calls each kind of EKS resource is made of. What to change is decided in the files named changes."""
 
 from __future__ import annotations
 
-from . import changes
+from . import cluster_changes, nodegroup_changes
 from . import small_changes as small
 from .api import Resource
 from .changes import Change
@@ -25,13 +25,13 @@ class Cluster(Resource):
     def create_request(self) -> dict:
         if not self.wanted["role_arn"] or not self.wanted["subnet_ids"]:
             raise EksError(f"The {self.title} does not exist; making it takes role_arn and subnet_ids.")
-        return changes.cluster_request(self.wanted)
+        return cluster_changes.cluster_request(self.wanted)
 
     def delete_request(self, current: dict) -> dict:
         return {"name": self.wanted["name"]}
 
     def changes(self, current: dict) -> list[Change]:
-        return changes.cluster_changes(self.wanted, current)
+        return cluster_changes.cluster_changes(self.wanted, current)
 
 
 class InCluster(Resource):
@@ -69,13 +69,13 @@ class Nodegroup(InCluster):
             raise EksError(
                 f"The {self.title} does not exist; making it takes node_role_arn and subnet_ids."
             )
-        return changes.nodegroup_request(self.wanted)
+        return nodegroup_changes.nodegroup_request(self.wanted)
 
     def update_key(self) -> dict:
         return {"name": self.wanted["cluster_name"], "nodegroupName": self.wanted["name"]}
 
     def changes(self, current: dict) -> list[Change]:
-        return changes.nodegroup_changes(self.wanted, current)
+        return nodegroup_changes.nodegroup_changes(self.wanted, current)
 
 
 class Addon(InCluster):

@@ -19,7 +19,7 @@ from collections import deque
 
 from ..client.http import AnswerError, AnswerReader
 from ..client.sockets import ANCILLARY_BYTES, error_kind, unpack_stamp
-from .answer import is_only_number, number_between, read_outcome, split_number
+from .answers_seen import AnswersSeen
 from .connections import BUSY, IDLE, Connection, Connections
 from .record import Record
 
@@ -32,10 +32,6 @@ _SPIN_NS = 200000
 _STARE_NS = 12000
 _TICK_NS = 100000000
 _PROGRESS_NS = 1000000000
-
-# Heads and bodies seen are kept, as servers repeat themselves; bounded, as they need not.
-_MAX_HEADS = 512
-_MAX_BODIES = 1024
 
 
 class Engine(Connections):
@@ -51,7 +47,6 @@ class Engine(Connections):
         self._free = []  # may hold some that were closed meanwhile
         self._backlog = deque()  # due times of requests that found every connection busy
         self._next = work.lead
-        self._heads = {}
         self._last = b"", -1, None, None  # an answer's head and empty line, size, Head and meaning
 
     def stop(self):
@@ -86,6 +81,7 @@ class Engine(Connections):
         self.record = Record(self._measure_from)
         self._offset = time.time_ns() - time.monotonic_ns()
         self.record.epoch = self._offset / 1e9
+        self._seen = AnswersSeen(work.protocol, self.record)
         self._tick = min(_TICK_NS, max(1000000, work.timeout // 4))
         self._next_tick = now + self._tick
         self._next_progress = now + _PROGRESS_NS
@@ -157,7 +153,8 @@ class Engine(Connections):
 
     def _pump(self, events):
         """Reads the answers that have come. Long, as calls would cost more than the work in it."""
-        clock, conns, heads, record = time.monotonic_ns, self._conns, self._heads, self.record
+        clock, conns, record = time.monotonic_ns, self._conns, self.record
+        heads, meaning_of = self._seen.heads, self._seen.meaning
         offset, measure_from, readable = self._offset, self._measure_from, select.EPOLLIN
         requests, stride, until = self.work.requests, self.work.stride, self._until
         different, simple, raw = len(requests), self._simple, self.work.protocol == "raw"
@@ -213,7 +210,7 @@ class Engine(Connections):
                     body = b""
                 meaning = head.bodies.get(body)
             if meaning is None:
-                meaning = self._meaning(head, body)
+                meaning = meaning_of(head, body)
             slot, values = meaning
             if conn.intended < measure_from:
                 pass
@@ -284,45 +281,8 @@ class Engine(Connections):
             head.keep = False  # more than was asked for: nothing after it can be trusted
             self.record.problems["bytes after the answer"] += 1
         elif head.length >= 0 and head.status >= 200:
-            self._keep_head(head, data)
+            self._seen.keep(head, data)
         return answer
-
-    def _keep_head(self, head, data):
-        """Remembers a head that came in one piece with its body, to know it at once the next time."""
-        at = data.find(b"\r\n\r\n")
-        if (
-            at > 0
-            and len(data) == at + 4 + head.length
-            and data.startswith(b"HTTP/1.1 %d " % head.status)
-        ):
-            if len(self._heads) >= _MAX_HEADS:
-                self._heads.clear()
-            self._heads[data[:at]] = head
-
-    def _meaning(self, head, body):
-        """(slot, values) of an answer, or (None, why it is an error)."""
-        # An answer that differs from one already read in its only prediction needs no JSON parser.
-        if head.template is not None:
-            before, after, slot = head.template
-            value = number_between(body, before, after)
-            if value is not None:
-                return slot, (value,)
-        found = split_number(body) if 200 <= head.status < 300 else None
-        if found:
-            slot = head.templates.get(found[0])
-            if slot is not None:
-                before, _mark, after = found[0].partition(b"\0")
-                head.template = before, after, slot
-                return slot, (found[1],)
-        outcome = read_outcome(self.work.protocol, head.headers, body)
-        meaning = None, outcome.problem
-        if 200 <= head.status < 300 and outcome.problem is None:
-            meaning = self.record.slot(outcome.predictor, outcome.version), outcome.values
-            if found and len(head.templates) < _MAX_BODIES and is_only_number(*found, outcome):
-                head.templates[found[0]] = meaning[0]
-        if len(head.bodies) < _MAX_BODIES:
-            head.bodies[body] = meaning
-        return meaning
 
     def _count_error(self, head, problem):
         record = self.record

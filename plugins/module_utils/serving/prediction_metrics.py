@@ -14,6 +14,10 @@ cells in MONITML_METRICS_DIR; the kernel's lock on it ends with the worker, howe
 the next worker goes on counting in the same slot. So totals never fall and files do not pile up.
 A reader sums the slots whenever it is asked. It needs Python 3.8 and, only while counting, numpy.
 
+It is long, and stays one file: it is copied beside models, also by hand, and what writes a slot
+must be of the same version as what reads it. Its parts follow each other: names, layout, writing,
+watching a model, reading.
+
 The environment: MONITML_METRICS_DIR; MONITML_CONTRACT, the path of the model's contract.json,
 whose targets give the outputs and, by the key bins, the bounds of their distribution;
 MONITML_MODEL_DIGEST; MONITML_PROBE_TOKEN; and Seldon's own variables for the identity labels.

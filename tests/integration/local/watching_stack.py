@@ -22,7 +22,7 @@ import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.deployment import (
     description as deployment_description,
 )
-from ansible_collections.monitml.stack.plugins.module_utils.local import servers
+from ansible_collections.monitml.stack.plugins.module_utils.local import gateway
 from ansible_collections.monitml.stack.plugins.module_utils.watching import (
     board,
 )
@@ -206,7 +206,7 @@ class WatchingStack:
         described = next(p for p in self.deployment["predictors"] if p["name"] == predictor)
         model = random.choice(self.models[predictor])
         model.fail() if value is None else model.predict(value)
-        cluster = servers.cluster_name(self.deployment, described)
+        cluster = gateway.cluster_name(self.deployment, described)
         self.gateway.answer(cluster, 500 if value is None else code, milliseconds)
 
     def start_traffic(self, per_second: float = 40, good=lambda: random.lognormvariate(13.1, 0.45)):

@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.monitml.stack.plugins.module_utils.eks import changes, options
+from ansible_collections.monitml.stack.plugins.module_utils.eks import (
+    changes,
+    cluster_changes,
+    nodegroup_changes,
+    options,
+)
 from ansible_collections.monitml.stack.plugins.module_utils.eks.errors import EksError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +99,7 @@ def calls(found):
     ],
 )
 def test_each_difference_is_one_call_that_changes_only_it(wanted, request_):
-    found = changes.cluster_changes(cluster(**wanted), CLUSTER)
+    found = cluster_changes.cluster_changes(cluster(**wanted), CLUSTER)
     assert calls(found) == ["update_cluster_config"]
     assert found[0].request == {"name": "training-eks", **request_}
     assert found[0].waits
@@ -113,7 +118,7 @@ def test_each_difference_is_one_call_that_changes_only_it(wanted, request_):
     ],
 )
 def test_what_is_equal_but_for_its_order_is_no_change(wanted):
-    assert changes.cluster_changes(cluster(**wanted), CLUSTER) == []
+    assert cluster_changes.cluster_changes(cluster(**wanted), CLUSTER) == []
 
 
 def test_every_kind_of_change_has_its_own_call_because_aws_takes_one_at_a_time():
@@ -124,7 +129,7 @@ def test_every_kind_of_change_has_its_own_call_because_aws_takes_one_at_a_time()
         support_type="STANDARD",
         authentication_mode="API",
     )
-    found = changes.cluster_changes(wanted, CLUSTER)
+    found = cluster_changes.cluster_changes(wanted, CLUSTER)
     assert [sorted(set(change.request) - {"name"})[0] for change in found] == [
         "resourcesVpcConfig",
         "resourcesVpcConfig",
@@ -136,7 +141,7 @@ def test_every_kind_of_change_has_its_own_call_because_aws_takes_one_at_a_time()
 
 
 def test_an_upgrade_takes_every_minor_version_and_comes_before_the_support_type():
-    found = changes.cluster_changes(cluster(version="1.36", support_type="STANDARD"), CLUSTER)
+    found = cluster_changes.cluster_changes(cluster(version="1.36", support_type="STANDARD"), CLUSTER)
     assert [change.request.get("version") for change in found] == ["1.35", "1.36", None]
     assert found[0].fields == {"version": ("1.34", "1.36")}
 
@@ -152,26 +157,26 @@ def test_an_upgrade_takes_every_minor_version_and_comes_before_the_support_type(
 )
 def test_what_aws_cannot_change_is_refused_with_a_reason(wanted, words):
     with pytest.raises(EksError, match=words):
-        changes.cluster_changes(cluster(**wanted), CLUSTER)
+        cluster_changes.cluster_changes(cluster(**wanted), CLUSTER)
 
 
 def test_authentication_never_goes_back():
     current = {**CLUSTER, "accessConfig": {"authenticationMode": "API"}}
     with pytest.raises(EksError, match="cannot go back to CONFIG_MAP"):
-        changes.cluster_changes(cluster(authentication_mode="CONFIG_MAP"), current)
+        cluster_changes.cluster_changes(cluster(authentication_mode="CONFIG_MAP"), current)
 
 
 def test_encryption_is_added_once_and_never_changed():
-    added = changes.cluster_changes(cluster(encryption_key_arn="key-1"), CLUSTER)
+    added = cluster_changes.cluster_changes(cluster(encryption_key_arn="key-1"), CLUSTER)
     assert calls(added) == ["associate_encryption_config"]
-    current = {**CLUSTER, "encryptionConfig": changes.encryption("key-1")}
-    assert changes.cluster_changes(cluster(encryption_key_arn="key-1"), current) == []
+    current = {**CLUSTER, "encryptionConfig": cluster_changes.encryption("key-1")}
+    assert cluster_changes.cluster_changes(cluster(encryption_key_arn="key-1"), current) == []
     with pytest.raises(EksError, match="encryption_key_arn"):
-        changes.cluster_changes(cluster(encryption_key_arn="key-2"), current)
+        cluster_changes.cluster_changes(cluster(encryption_key_arn="key-2"), current)
 
 
 def test_a_new_cluster_uses_access_entries_and_no_empty_options():
-    request = changes.cluster_request(cluster(role_arn="r", subnet_ids=["a", "b"], log_types=[]))
+    request = cluster_changes.cluster_request(cluster(role_arn="r", subnet_ids=["a", "b"], log_types=[]))
     assert request["accessConfig"]["authenticationMode"] == "API"
     assert not {"logging", "upgradePolicy", "tags", "version"} & set(request)
 
@@ -206,20 +211,20 @@ def test_a_new_cluster_uses_access_entries_and_no_empty_options():
     ],
 )
 def test_a_node_group_is_changed_in_one_call_that_names_only_the_difference(wanted, request_):
-    found = changes.nodegroup_changes(group(**wanted), NODEGROUP)
+    found = nodegroup_changes.nodegroup_changes(group(**wanted), NODEGROUP)
     assert calls(found) == ["update_nodegroup_config"]
     assert found[0].request == {"clusterName": "c", "nodegroupName": "workers", **request_}
 
 
 def test_without_a_desired_size_an_autoscaler_decides():
     wanted = group(scaling={"min_size": 1, "max_size": 5})
-    assert changes.nodegroup_changes(wanted, {**NODEGROUP, "scalingConfig": {"minSize": 1, "maxSize": 5, "desiredSize": 2}}) == []
+    assert nodegroup_changes.nodegroup_changes(wanted, {**NODEGROUP, "scalingConfig": {"minSize": 1, "maxSize": 5, "desiredSize": 2}}) == []
 
 
 def test_version_release_and_template_go_in_one_call():
     template = {"name": "workers", "version": "2"}
     wanted = group(version="1.35", launch_template=template, force_update_enabled=True)
-    (found,) = changes.nodegroup_changes(wanted, NODEGROUP)
+    (found,) = nodegroup_changes.nodegroup_changes(wanted, NODEGROUP)
     assert found.method == "update_nodegroup_version"
     assert found.request["version"] == "1.35"
     assert found.request["launchTemplate"] == template
@@ -240,7 +245,7 @@ def test_version_release_and_template_go_in_one_call():
 )
 def test_what_a_node_group_cannot_become_is_refused(wanted):
     with pytest.raises(EksError):
-        changes.nodegroup_changes(group(**wanted), NODEGROUP)
+        nodegroup_changes.nodegroup_changes(group(**wanted), NODEGROUP)
 
 
 def apply_labels(payload, current):
@@ -250,9 +255,9 @@ def apply_labels(payload, current):
 
 @given(WORDS, WORDS)
 def test_labels_become_what_is_wanted_and_then_stay(wanted, current):
-    payload = changes._label_payload(wanted, current)
+    payload = nodegroup_changes._label_payload(wanted, current)
     assert apply_labels(payload, current) == wanted
-    assert changes._label_payload(wanted, wanted) == {}
+    assert nodegroup_changes._label_payload(wanted, wanted) == {}
 
 
 TAINTS = st.lists(
@@ -269,7 +274,7 @@ TAINTS = st.lists(
 
 @given(TAINTS, TAINTS)
 def test_taints_become_what_is_wanted_and_then_stay(wanted, current):
-    payload = changes._taint_payload(wanted, current)
+    payload = nodegroup_changes._taint_payload(wanted, current)
 
     def keyed(taints):
         return {(taint["key"], taint["effect"]): taint["value"] for taint in taints}
@@ -279,7 +284,7 @@ def test_taints_become_what_is_wanted_and_then_stay(wanted, current):
         del have[(taint["key"], taint["effect"])]
     have.update(keyed(payload.get("addOrUpdateTaints", [])))
     assert have == keyed(wanted)
-    assert changes._taint_payload(wanted, list(reversed(wanted))) == {}
+    assert nodegroup_changes._taint_payload(wanted, list(reversed(wanted))) == {}
 
 
 @given(WORDS, WORDS, st.booleans())

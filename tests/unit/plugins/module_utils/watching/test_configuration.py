@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.monitml.stack.plugins.module_utils.local import servers
+from ansible_collections.monitml.stack.plugins.module_utils.local import gateway
 from ansible_collections.monitml.stack.plugins.module_utils.serving import (
     prediction_metrics as series,
 )
@@ -89,7 +89,7 @@ def test_what_is_not_there_is_not_scraped(setting, name):
 @given(LABEL, LABEL, LABEL, VERSION)
 def test_the_gateways_labels_come_from_its_names(namespace, deployment, predictor, version):
     """Namer and reader are two files; whatever one may write, the other must read back."""
-    name = servers.cluster_name(
+    name = gateway.cluster_name(
         {"namespace": namespace, "name": deployment}, {"name": predictor, "version": version}
     )
     labels = {}
