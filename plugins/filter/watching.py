@@ -16,5 +16,6 @@ class FilterModule:
             "alertmanager_config": late("watching.messages", "alertmanager_config"),
             "board": late("watching.board", "board"),
             "dashboard": late("watching.dashboard", "dashboard"),
+            "model_reports": late("watching.scraping", "model_reports"),
             "prometheus_config": late("watching.scraping", "prometheus_config"),
         }

@@ -98,6 +98,9 @@ DEFAULT_BINS = tuple(
 )
 EXTREMES_SECONDS = 30
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Beside a counter that is asked for by windows: its value as many seconds ago as the label says.
+PAST = "_past"
+PAST_LABEL = "window"
 # The key of meta.tags under which a health probe shows its token.
 PROBE_TAG = "monitml_probe"
 
@@ -707,6 +710,43 @@ def _extremes(slots, ring, now):
                 lows.append(slot[place + 1])
                 highs.append(slot[place + 2])
     return lows, highs
+
+
+def counted(slots, layout):
+    """What only grows, over all slots: [(name of the series, own labels, value)], always in one order."""
+    found = []
+    for (name, bounds), start in zip(layout.outputs, layout.starts):
+        own, sums = {"output": name}, start + len(bounds) + 1
+        rows = sum(sum(slot[start:sums]) for slot in slots)
+        found.append((PREDICTION + "_count", own, rows))
+        for place, sign in enumerate(SIGNS):
+            value = sum(slot[sums + place] for slot in slots)
+            found.append((PREDICTION_SUM, dict(own, sign=sign), value))
+    for name, label, values, place in (
+        (PREDICTION_ERRORS, "reason", REASONS, _ERRORS),
+        (PREDICTION_NON_NUMERIC, None, ("",), _NON_NUMERIC),
+        (FEEDBACK, None, ("",), _FEEDBACK),
+        (FEEDBACK_REWARD, "sign", SIGNS, _REWARD),
+    ):
+        for offset, value in enumerate(values):
+            total = sum(slot[place + offset] for slot in slots)
+            found.append((name, {label: value} if label else {}, total))
+    return found
+
+
+def render_past(series, pasts, labels=None):
+    """Prometheus text of what counters were. series: as counted() has them; pasts: {seconds: values}."""
+    labels = identity() if labels is None else labels
+    lines, named = [], None
+    for place, (name, own, _value) in enumerate(series):
+        if name != named:
+            lines.append("# HELP %s Its counter, so many seconds ago." % (name + PAST))
+            lines.append("# TYPE %s gauge" % (name + PAST))
+            named = name
+        for seconds, values in pasts.items():
+            marked = dict(labels, **own, **{PAST_LABEL: "%ds" % seconds})
+            lines.append(name + PAST + format_labels(marked) + " " + format_number(values[place]))
+    return "".join(line + "\n" for line in lines)
 
 
 def render(directory, layout, now=None, labels=None, feedback=True):

@@ -5,13 +5,20 @@
 The one table behind rules, board, dashboard and tests. A measure is written once, in terms of
 named series; a target says which series those are. Pure functions.
 
-Measures are per predictor and version: increase() deals with the restarts of each replica before
-the replicas are summed. A measure without samples has no value at all, never NaN, so that no
+Measures are per predictor and version: what happened in a window is counted per replica before the
+replicas are summed. A measure without samples has no value at all, never NaN, so that no
 comparison can be fooled by one.
+
+Counts are what happened, where increase() would estimate: it stretches what it saw over the
+window, and sees nothing of what a counter held when it was first read. So a count is a counter's
+last value less the one before the window. Our servers tell that one themselves (X_past), as they
+know it also where Prometheus has just begun to read, was away or lost its disk; of a server that
+is gone Prometheus remembers it. Where a counter has fallen, increase() it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from string import Template
 
@@ -29,6 +36,8 @@ MONITOR_LIMIT = "monitml:monitor:limit"
 # A changed split is held against the measured one only when the window, and the time it takes to
 # reload rules and gateway one after the other, hold nothing from before it.
 SETTLING_SECONDS = 10
+# The window of which every server tells the past, asked or not.
+FIRST_WINDOW = "30s"
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,18 @@ class Measure:
     seconds_min: int = 0
     gauge: str = ""
     over_time: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What is counted in windows: PromQL, and the labels it has besides the identity.
+
+    Several measures count the same, and counting is what rules spend their time with: so for the
+    windows of the monitors each count is recorded once, with the label window.
+    """
+
+    expr: str
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,8 +137,50 @@ def _sum(what: str, *more: str) -> str:
     return f"sum by ({','.join(('$identity', *more))}) ({what})"
 
 
-def _increase(what: str, *more: str) -> str:
-    return _sum(f"increase({what}[$window])", *more)
+def _less(what: str, base: str) -> str:
+    """What a counter grew by above its base, as long as it has not fallen."""
+    last = f"last_over_time({what}[$window])"
+    return f"(({last} - ({base})) >= 0 unless resets({what}[$window]) > 0)"
+
+
+def _past(name: str, matchers: str) -> str:
+    """What a counter of ours was before the window, by its own word."""
+    return f'sum without ({series.PAST_LABEL}) ({name}{series.PAST}{{{matchers},{series.PAST_LABEL}="$window"}})'
+
+
+def _before_the_first(name: str, matchers: str) -> str:
+    """What a counter of ours was before Prometheus first read it: 0 of a server that is new."""
+    known = f'{name}{series.PAST}{{{matchers},{series.PAST_LABEL}="{FIRST_WINDOW}"}}'
+    return f"sum without ({series.PAST_LABEL}) (min_over_time({known}[$window]))"
+
+
+def _counted(name: str, matchers: str, *more: str) -> Count:
+    """How often a counter of ours counted in the window."""
+    what = f"{name}{{{matchers}}}"
+    base = (
+        f"{_past(name, matchers)} or {what} offset $window or {_before_the_first(name, matchers)}"
+        f" or 0 * last_over_time({what}[$window])"
+    )
+    return Count(_sum(f"{_less(what, base)} or increase({what}[$window])", *more), more)
+
+
+def _counted_by_others(what: str) -> Count:
+    """The same of a counter that does not know its past, and that was read before it counted.
+
+    One that fell has begun anew once, as a rule: then it had come to its highest value before.
+    """
+    last, highest = f"last_over_time({what}[$window])", f"max_over_time({what}[$window])"
+    base = f"({what} offset $window or min_over_time({what}[$window]))"
+    fallen = f"({highest} > {last}) + {last} - {base}"
+    return Count(_sum(f"{_less(what, base)} or {fallen} or increase({what}[$window])"))
+
+
+def _counted_bins(name: str, matchers: str, *more: str) -> Count:
+    """The same of the bins of a counter of ours, of which only the number of all tells its past."""
+    what, rows = f"{name}_bucket{{{matchers}}}", _before_the_first(f"{name}_count", matchers)
+    zero = f"(0 * last_over_time({what}[$window]) and on (instance,output) {rows} == 0)"
+    base = f"{what} offset $window or {zero} or min_over_time({what}[$window])"
+    return Count(_sum(f"{_less(what, base)} or increase({what}[$window])", *more), more)
 
 
 def _share(part: str, whole: str) -> str:
@@ -135,21 +198,32 @@ def _quantile(quantile: str) -> Measure:
         "seconds",
         # Without requests a quantile is NaN, which no comparison lets through.
         f"{value} / $latency_per_second >= 0",
-        _increase("$latency_count"),
+        "$latencies_counted",
     )
 
 
-_SUM_OF = series.PREDICTION_SUM + '{$scope,sign="%s"}'
-_ROWS = _increase(f"{series.PREDICTION}_count{{$scope}}", "output")
-_ERRORS = _increase(f"{series.PREDICTION_ERRORS}{{$scope}}")
+# In the queries of measures a count stands as $<its name>_counted.
+COUNTS = {
+    "rows": _counted(f"{series.PREDICTION}_count", "$scope", "output"),
+    **{
+        f"sum_{sign}": _counted(series.PREDICTION_SUM, f'$scope,sign="{sign}"', "output")
+        for sign in series.SIGNS
+    },
+    "errors": _counted(series.PREDICTION_ERRORS, "$scope"),
+    "non_numeric": _counted(series.PREDICTION_NON_NUMERIC, "$scope"),
+    "requests": _counted_by_others("$responses"),
+    "requests_bad": _counted_by_others("$responses_bad"),
+    "latencies": _counted_by_others("$latency_count"),
+}
+_ROWS = "$rows_counted"
+_ERRORS = "$errors_counted"
 # A row has one value per output, and is one prediction.
 _TRIES = (
-    f"(max by ($identity) ({_ROWS}) + {_increase(series.PREDICTION_NON_NUMERIC + '{$scope}')}"
-    f" + {_ERRORS})"
+    f"(max by ($identity) ({_ROWS}) + $non_numeric_counted + {_ERRORS})"
 )
-_REQUESTS = _increase("$responses")
+_REQUESTS = "$requests_counted"
 _LIVE = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,shadow="false"}})'
-_ALL_REQUESTS = f"sum by (namespace,deployment_name) ({_increase('$responses_of_all')} and on ($identity) {_LIVE})"
+_ALL_REQUESTS = f"sum by (namespace,deployment_name) ($requests_of_all_counted and on ($identity) {_LIVE})"
 _DECLARED = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,$predictors,shadow="false"}})'
 _MEASURED = (
     f"(({_REQUESTS} and on ($identity) {_LIVE})"
@@ -174,8 +248,7 @@ MEASURES = {
     "prediction_mean": Measure(
         "average prediction",
         "value",
-        f"({_increase(_SUM_OF % 'positive', 'output')} - {_increase(_SUM_OF % 'negative', 'output')})"
-        f" / ({_ROWS} > 0)",
+        f"($sum_positive_counted - $sum_negative_counted) / ({_ROWS} > 0)",
         _ROWS,
     ),
     "prediction_min": _extreme("smallest prediction", "min", series.PREDICTION_MIN),
@@ -186,7 +259,7 @@ MEASURES = {
     "error_ratio": Measure(
         "share of failed requests",
         "ratio",
-        _share(_increase("$responses_bad"), _REQUESTS),
+        _share("$requests_bad_counted", _REQUESTS),
         _REQUESTS,
     ),
     "latency_p50_seconds": _quantile("0.5"),
@@ -208,14 +281,14 @@ MEASURES = {
     "success_ratio": Measure(
         "share of answered requests",
         "ratio",
-        _share(_increase("$responses_good"), _REQUESTS),
+        _share(_counted_by_others("$responses_good").expr, _REQUESTS),
         _REQUESTS,
     ),
     "predictions": Measure("predictions", "count", _ROWS, _ROWS),
     "prediction_distribution": Measure(
         "predictions by value",
         "count",
-        _increase(f"{series.PREDICTION}_bucket{{$scope}}", "output", "le"),
+        _counted_bins(series.PREDICTION, "$scope", "output", "le").expr,
         _ROWS,
     ),
     "traffic_ratio": Measure(
@@ -255,16 +328,52 @@ def window_seconds(measure: str, seconds: int) -> int:
     return max(seconds, MEASURES[measure].seconds_min)
 
 
+def counting_rules(target: str, scope: Scope, windows: Iterable[int]) -> list[dict]:
+    """Recording rules of every count over each of the windows, in seconds, for the measures to read."""
+    return [
+        {
+            "record": _record_of(name),
+            "expr": _substitute(count.expr, target, scope, {"window": f"{seconds}s"}),
+            "labels": {"window": f"{seconds}s"},
+        }
+        for seconds in sorted(set(windows))
+        for name, count in COUNTS.items()
+    ]
+
+
+def _record_of(count: str) -> str:
+    return f"monitml:{count}:counted"
+
+
+def _count_names(window: int | str) -> dict[str, str]:
+    """What stands for each count in the query of a measure."""
+    if not isinstance(window, int):
+        found = {name: count.expr for name, count in COUNTS.items()}
+        of_all = found["requests"].replace("$responses", "$responses_of_all")
+        return {**found, "requests_of_all": of_all}
+    found = {
+        name: _sum(f'{_record_of(name)}{{$scope,window="{window}s"}}', *count.by)
+        for name, count in COUNTS.items()
+    }
+    return {**found, "requests_of_all": found["requests"].replace("$scope", "$deployment")}
+
+
 def _render(text: str, measure: str, target: str, scope: Scope, window: int | str) -> str:
     what = MEASURES[measure]
     names = {"window": window, "settled": window, "gauge": what.gauge}
+    seconds = window_seconds(measure, window) if isinstance(window, int) else window
+    counts = {f"{name}_counted": text for name, text in _count_names(seconds).items()}
+    text = Template(text).safe_substitute(counts)
     if isinstance(window, int):
-        seconds = window_seconds(measure, window)
         names["window"] = f"{seconds}s"
         names["settled"] = f"{seconds + SETTLING_SECONDS}s"
         if what.gauge and seconds > what.seconds_min:
             # Each value of the gauge covers seconds_min already; the rest is looked up.
             names["gauge"] = f"{what.over_time}({what.gauge}[{seconds - what.seconds_min}s])"
+    return _substitute(text, target, scope, names)
+
+
+def _substitute(text: str, target: str, scope: Scope, names: dict[str, str]) -> str:
     labels = {
         "identity": ",".join(IDENTITY),
         "deployment": scope.deployment,

@@ -28,6 +28,7 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
     rules = [
         *_declared(deployment),
         *_gateway_responses(scope, target),
+        *queries.counting_rules(target, Scope(scope.deployment), windows(deployment)),
         *(
             rule
             for monitor in deployment["monitors"]
@@ -42,6 +43,16 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
     for rule in [rule for group in groups.values() for rule in group if "alert" in rule]:
         rule["annotations"]["link"] = _link(board_url, rule)
     return {"groups": [{"name": name, "rules": group} for name, group in groups.items() if group]}
+
+
+def windows(deployment: dict) -> list[int]:
+    """The windows that the monitors of a completed description look back, in seconds."""
+    return sorted(
+        {
+            queries.window_seconds(monitor["measure"], monitor["window_seconds"])
+            for monitor in deployment["monitors"]
+        }
+    )
 
 
 def _link(board_url: str, rule: dict) -> str:

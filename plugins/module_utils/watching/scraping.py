@@ -11,6 +11,7 @@ import re
 
 from .load_test_series import PREFIX
 from .queries import IDENTITY
+from .rules import windows
 
 # Of the hundreds of series that gateway, exporter and tools show, those that something here reads.
 GATEWAY_SERIES = (
@@ -131,6 +132,8 @@ def _models(deployment: dict, settings: dict) -> dict:
         # What a server says of itself stands; were it overruled by what it should be, a wrong
         # version would go unseen.
         "honor_labels": True,
+        # Of which a server is to tell what its counters were before them.
+        "params": {"window": [str(seconds) for seconds in windows(deployment)]},
         "static_configs": [
             {
                 "targets": [_address(settings["listen_address"], server["metrics_port"])],
@@ -148,6 +151,19 @@ def _models(deployment: dict, settings: dict) -> dict:
         # Python's and the wrapper's own series: every scrape would carry them, nobody reads them.
         "metric_relabel_configs": [_keep(("monitml_.+", "seldon_api_model_.+", "process_.+"))],
     }
+
+
+def model_reports(deployment: dict, listen_address: str) -> list[dict]:
+    """Labels of the monitml_model_info that each model server reports once it has been read."""
+    return [
+        {
+            "instance": _address(listen_address, server["metrics_port"]),
+            "predictor_name": predictor["name"],
+            "predictor_version": predictor["version"],
+        }
+        for predictor in deployment["predictors"]
+        for server in predictor["servers"]
+    ]
 
 
 def _gateway(settings: dict) -> dict:

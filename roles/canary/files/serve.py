@@ -32,6 +32,8 @@ LOG = logging.getLogger("monitml")
 # Exit statuses: the server ended by itself; something that only a person can put right.
 ENDED, PROBLEM = 1, 2
 STOP_SECONDS = 1.5
+# Beside what is counted: whose it is.
+COUNTED_FOR = "counted-for.json"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 
@@ -99,6 +101,15 @@ def add_child_arguments(parser):
     return parser
 
 
+def read_text(path):
+    """The text of PATH; None where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
 def read_environment_file(path):
     """The NAME=value lines of an s2i environment file, as a dict."""
     if not os.path.isfile(path):
@@ -151,10 +162,20 @@ def check_port(listen, port, purpose):
             raise Problem(sentence % (port, listen, purpose, error.strerror)) from error
 
 
-def prepare_directory(path, port):
-    """An empty directory for the metrics files; where none is given, one in memory for PORT.
+def read_boot():
+    """What tells one boot of the machine from another."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
 
-    That one is the same at each start, so that a server that was killed leaves none behind.
+
+def prepare_directory(path, port, counted_for=""):
+    """The directory for the metrics files; where none is given, one in memory for PORT.
+
+    That one is the same at each start, so that a server that was killed leaves none behind. What
+    was counted for the same, by a server that was killed, goes on being counted; all else goes.
     """
     if not path:
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
@@ -163,9 +184,13 @@ def prepare_directory(path, port):
         os.makedirs(path, mode=0o750, exist_ok=True)
         if os.stat(path).st_uid != os.getuid():
             raise Problem("The metrics directory %s belongs to another user." % path)
+        mark = os.path.join(path, COUNTED_FOR)
+        old = ["custom-"] if read_text(mark) == counted_for else ["custom-", "slot-", "history"]
         for name in os.listdir(path):
-            if name.startswith(("slot-", "custom-")):
+            if name.startswith(tuple(old)):
                 os.unlink(os.path.join(path, name))
+        with open(mark, "w", encoding="utf-8") as stream:
+            stream.write(counted_for)
     except OSError as error:
         raise Problem("The metrics directory %s cannot be used: %s." % (path, error)) from error
     return path
@@ -266,7 +291,9 @@ def run(options):
     check_port(options.listen, options.metrics_port, "metrics")
     path = os.environ.get("PREDICTIVE_UNIT_METRICS_ENDPOINT", "/metrics")
     server = serve_status.make_server(options.listen, options.metrics_port, path)
-    directory = prepare_directory(options.metrics_dir, options.metrics_port)
+    whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.outputs]
+    counted_for = json.dumps([*whose, read_boot()], sort_keys=True)
+    directory = prepare_directory(options.metrics_dir, options.metrics_port, counted_for)
     token = secrets.token_hex(16)
     os.environ.update(MONITML_METRICS_DIR=directory, MONITML_PROBE_TOKEN=token)
 
@@ -279,6 +306,7 @@ def run(options):
     family.start(options, "rest")
     if options.grpc_port:
         family.start(options, "grpc")
+    threading.Thread(target=server.status.remember, daemon=True).start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     LOG.info("Serving %s on port %d.", options.model_class, options.http_port)
     try:

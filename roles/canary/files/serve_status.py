@@ -15,14 +15,20 @@ import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import monitml_metrics
 import serve_metrics
+from serve_history import INTERVAL_SECONDS, LONGEST_SECONDS, History
 
 PREDICTIONS_PATH = "/api/v1.0/predictions"
 PROBE_TIMEOUT_SECONDS = 5
 # Reading the memory of a process walks its page tables: not at each scrape.
 MEMORY_SECONDS = 5
+# Asked for or not, as the oldest thing that Prometheus may know of a server is its first scrape.
+WINDOWS = (30,)
+WINDOWS_MAX = 20
+HISTORY = "history"
 
 
 # -- processes ----------------------------------------------------------------------------------
@@ -206,15 +212,48 @@ class Status:
         self._labels = monitml_metrics.identity()
         self._process = ProcessMetrics()
         self._lock = threading.Lock()
+        names = [(name, own) for name, own, _value in self._counted()]
+        path = os.path.join(directory, HISTORY)
+        self._history = History(path, names, time.monotonic())
 
-    def metrics(self):
-        """Prometheus text of everything. OSError where the files cannot be read."""
+    def _counted(self):
+        slots = monitml_metrics.read_slots(self._directory, self._layout)
+        return monitml_metrics.counted(slots, self._layout)
+
+    def remember(self):
+        """Notes what the counters are, for ever; run it in a thread of its own."""
+        while True:
+            with self._lock:
+                try:
+                    values = [value for _name, _own, value in self._counted()]
+                    self._history.note(time.monotonic(), values)
+                except OSError:
+                    pass  # told by whoever asks for the metrics
+            time.sleep(INTERVAL_SECONDS)
+
+    def _past(self, windows):
+        now = time.monotonic()
+        found = {seconds: self._history.before(now, seconds) for seconds in windows}
+        pasts = {seconds: values for seconds, values in found.items() if values is not None}
+        return monitml_metrics.render_past(self._counted(), pasts, self._labels)
+
+    def metrics(self, windows=WINDOWS):
+        """Prometheus text of everything; of counters also what they were before each of the windows,
+        in seconds. OSError where the files cannot be read."""
         with self._lock:
             return (
-                monitml_metrics.render(self._directory, self._layout, labels=self._labels)
+                self._past(windows)
+                + monitml_metrics.render(self._directory, self._layout, labels=self._labels)
                 + serve_metrics.render(self._directory, self._labels)
                 + self._process.render(self._labels)
             )
+
+
+def asked_windows(query):
+    """The windows that a scrape's QUERY asks for, in seconds: those that can be answered, and WINDOWS."""
+    given = parse_qs(query).get("window", [])[:WINDOWS_MAX]
+    seconds = [int(text) for text in given if text.isascii() and text.isdigit()]
+    return sorted({*WINDOWS, *(value for value in seconds if 0 < value <= LONGEST_SECONDS)})
 
 
 def make_server(listen, port, metrics_path="/metrics"):
@@ -227,9 +266,9 @@ def make_server(listen, port, metrics_path="/metrics"):
         timeout = 600  # seconds until a connection that nobody uses is closed
 
         def do_GET(self):
-            path = self.path.partition("?")[0]
+            path, _mark, query = self.path.partition("?")
             if path == metrics_path:
-                self._metrics()
+                self._metrics(asked_windows(query))
             elif path == "/ready":
                 problem = self.server.probe.check()
                 answer = {"ready": not problem, **({"problem": problem} if problem else {})}
@@ -237,9 +276,9 @@ def make_server(listen, port, metrics_path="/metrics"):
             else:
                 self._answer(404, json.dumps({"problem": "There is nothing at %s." % path}))
 
-        def _metrics(self):
+        def _metrics(self, windows):
             try:
-                text = self.server.status.metrics()
+                text = self.server.status.metrics(windows)
             except OSError as error:
                 self._answer(503, json.dumps({"problem": "No metrics: %s." % error}))
             else:

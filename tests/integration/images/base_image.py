@@ -56,7 +56,7 @@ def run_module(module, check=False, **arguments):
     given = {key: value for key, value in arguments.items() if value is not None}
     given.update(_ansible_check_mode=check, _ansible_diff=True)
     done = subprocess.run(
-        [sys.executable, str(ROOT / "plugins/modules" / f"{module}.py")],
+        [sys.executable, "-m", f"ansible_collections.monitml.stack.plugins.modules.{module}"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
         env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
         capture_output=True,

@@ -10,6 +10,7 @@ Envoy does.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,12 @@ from pathlib import Path
 from ansible_collections.monitml.stack.plugins.module_utils.serving import (
     prediction_metrics as metrics,
 )
+
+# The server's own files find each other and the instrumentation by the names they have on a host.
+sys.modules.setdefault("monitml_metrics", metrics)
+sys.path.append(str(Path(__file__).resolve().parents[3] / "roles/canary/files"))
+from serve_history import INTERVAL_SECONDS, History  # noqa: E402
+from serve_status import asked_windows  # noqa: E402
 
 HOST = "127.0.0.1"
 BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -32,8 +39,9 @@ class Exposer:
     def __init__(self, port: int, path: str, text):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                found = self.path == path
-                body = text().encode() if found else b""
+                place, _mark, query = self.path.partition("?")
+                found = place == path
+                body = text(query).encode() if found else b""
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
@@ -73,16 +81,33 @@ class PretendModel:
         self.lock = threading.Lock()
         self.started = time.time()
         self.silent = False
+        self.history = History(
+            str(directory / "history"), [who[:2] for who in self.counted()], time.monotonic()
+        )
+        self.stopped = threading.Event()
+        threading.Thread(target=self.remember, daemon=True).start()
         self.port = server["metrics_port"]
         self.exposer = Exposer(self.port, "/metrics", self.text)
 
-    def text(self) -> str:
+    def counted(self) -> list:
+        return metrics.counted(
+            metrics.read_slots(str(self.directory), self.layout), self.layout
+        )
+
+    def remember(self):
+        while not self.stopped.wait(INTERVAL_SECONDS):
+            with self.lock:
+                self.history.note(time.monotonic(), [value for *_who, value in self.counted()])
+
+    def text(self, query: str) -> str:
         with self.lock:
-            seconds = time.time() - self.started
+            seconds, now = time.time() - self.started, time.monotonic()
+            pasts = {s: self.history.before(now, s) for s in asked_windows(query)}
             shown = (
                 ""
                 if self.silent
                 else metrics.render(str(self.directory), self.layout, labels=self.labels)
+                + metrics.render_past(self.counted(), pasts, self.labels)
             )
             return shown + "".join(
                 metrics.exposition(name, [("", {}, value)], self.labels)
@@ -104,8 +129,10 @@ class PretendModel:
             self.slot.publish()
 
     def stop(self):
+        self.stopped.set()
         self.exposer.stop()
-        self.slot.close()
+        with self.lock:
+            self.slot.close()
 
 
 class PretendGateway:
@@ -128,7 +155,7 @@ class PretendGateway:
                 buckets[index] += milliseconds <= bound
             self.sums[cluster] = self.sums.get(cluster, 0) + milliseconds
 
-    def text(self) -> str:
+    def text(self, _query: str) -> str:
         with self.lock:
             lines = ["# TYPE envoy_cluster_upstream_rq_xx counter"]
             lines += [

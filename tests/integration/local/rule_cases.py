@@ -155,6 +155,6 @@ def promtool(tmp_path, series: dict[str, str], **tests: list[dict]):
     (tmp_path / "case.yml").write_text(yaml.safe_dump(case, width=10000))
     command = ["promtool", "test", "rules", "case.yml"]
     result = subprocess.run(
-        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]

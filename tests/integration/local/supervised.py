@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULES = ROOT / "plugins" / "modules"
+MODULE = "ansible_collections.monitml.stack.plugins.modules.local_service"
 CACHE = ROOT / ".cache" / "supervisor"
 SECONDS_TO_SERVE = 10.0
 
@@ -116,7 +116,7 @@ class Instance:
         given = self.arguments(services, **options)
         given.update(_ansible_check_mode=check, _ansible_diff=True)
         process = subprocess.Popen(
-            [sys.executable, str(MODULES / "local_service.py")],
+            [sys.executable, "-m", MODULE],
             env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -386,14 +386,16 @@ def test_stop_does_not_wait_for_a_request_that_hangs(serve):
     assert not any(alive(p) for p in pids)
 
 
-def test_the_metrics_directory_is_taken_anew_at_each_start(serve, tmp_path):
+def test_counting_goes_on_in_the_metrics_directory_and_leaves_what_is_another_models(serve, tmp_path):
     directory = tmp_path / "metrics"
-    for _start in range(2):
-        server = serve("--metrics-dir=%s" % directory).wait_ready()
+    for digest, before in (("d1", 0), ("d1", 1), ("d2", 0)):
+        env = {"MONITML_MODEL_DIGEST": digest}
+        server = serve("--metrics-dir=%s" % directory, env=env).wait_ready()
         server.predict([[1]])
-        assert server.count() == 1
-        server.stop()
-    assert sorted(p.name for p in directory.iterdir()) == ["custom-000", "slot-000"]
+        assert server.count() == before + 1
+        server.stop(signal.SIGKILL)
+    there = ["counted-for.json", "custom-000", "history", "slot-000"]
+    assert sorted(p.name for p in directory.iterdir()) == there
 
 
 # -- other ways in ------------------------------------------------------------------------------

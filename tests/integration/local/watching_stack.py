@@ -76,6 +76,7 @@ class WatchingStack:
         }
         self.models: dict[str, list[PretendModel]] = {}
         self.processes: dict[str, subprocess.Popen] = {}
+        self._commands: dict[str, list[str]] = {}
         self.gateway: PretendGateway | None = None
         self._traffic: threading.Thread | None = None
         self._stop_traffic = threading.Event()
@@ -83,6 +84,11 @@ class WatchingStack:
     # -- life
 
     def start(self) -> WatchingStack:
+        self.start_models()
+        self.start_watching()
+        return self
+
+    def start_models(self):
         for predictor in self.deployment["predictors"]:
             self.models[predictor["name"]] = [
                 PretendModel(
@@ -94,10 +100,11 @@ class WatchingStack:
                 for server in predictor["servers"]
             ]
         self.gateway = PretendGateway(self.settings["gateway_admin_port"])
+
+    def start_watching(self):
         self.write_configuration()
         self._start_processes()
         self.wait(lambda: self.values('up{job="models"} == 1'), "models to be scraped")
-        return self
 
     def write_configuration(self):
         webhook = f"http://{HOST}:{self.settings['inbox_port']}/services/local/monitml/inbox"
@@ -178,8 +185,16 @@ class WatchingStack:
         )
 
     def _run(self, name: str, command: list[str]):
-        with (self.directory / f"{name}.log").open("w") as log:
+        self._commands[name] = command
+        with (self.directory / f"{name}.log").open("a") as log:
             self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def kill(self, name: str):
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def start_again(self, name: str):
+        self._run(name, self._commands[name])
 
     def stop(self):
         self.stop_traffic()

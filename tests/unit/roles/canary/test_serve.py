@@ -70,10 +70,19 @@ def test_a_port_that_is_taken_is_named():
 
 
 def test_the_metrics_directory_is_emptied_of_our_files_only(tmp_path):
-    for name in ("slot-000", "custom-000", "other"):
+    for name in ("slot-000", "custom-000", "history", "other"):
         (tmp_path / name).write_text("x")
-    assert serve.prepare_directory(str(tmp_path), 1) == str(tmp_path)
-    assert os.listdir(tmp_path) == ["other"]
+    assert serve.prepare_directory(str(tmp_path), 1, "one") == str(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [serve.COUNTED_FOR, "other"]
+
+
+@pytest.mark.parametrize(("whose", "kept"), [("one", ["history", "slot-000"]), ("another", [])])
+def test_counting_goes_on_for_the_same_model_only(tmp_path, whose, kept):
+    serve.prepare_directory(str(tmp_path), 1, "one")
+    for name in ("slot-000", "custom-000", "history"):
+        (tmp_path / name).write_text("x")
+    serve.prepare_directory(str(tmp_path), 1, whose)
+    assert sorted(os.listdir(tmp_path)) == sorted([serve.COUNTED_FOR, *kept])
 
 
 def test_the_metrics_directory_of_a_port_is_the_same_at_each_start(tmp_path, monkeypatch):

@@ -635,3 +635,26 @@ def test_a_contract_that_cannot_be_read_does_not_stop_the_model(recorder, tmp_pa
     (tmp_path / "contract.json").write_text("{")
     model(lambda X: [1.0]).predict(rows(1), [])
     assert value(scrape(tmp_path), "monitml_prediction_count", output="prediction") == 1
+
+
+def test_what_is_counted_is_what_is_shown(tmp_path):
+    layout = metrics.Layout([("price", (1.0, 10.0)), ("tax", (5.0,))], declared=True)
+    for number in range(2):
+        slot = metrics.Slot(str(tmp_path), layout)
+        slot.add_value(0, 3.0 + number, 1)
+        slot.add_value(1, -7.0, 1)
+        slot.add_error("shape")
+        slot.add_non_numeric(2)
+        slot.add_feedback(-0.5)
+        slot.publish()
+    found = metrics.counted(metrics.read_slots(str(tmp_path), layout), layout)
+    shown = scrape(tmp_path, layout)
+    assert [value(shown, name, **own) for name, own, _count in found] == [n for *_who, n in found]
+    # All that only grows, but for the bins.
+    grows = [name for name, _own in shown if name.endswith(("_total", "_count"))]
+    assert len(found) == len(grows)
+    past = metrics.render_past(found, {30: range(len(found)), 60: [0] * len(found)}, labels={})
+    lines = [line for line in past.splitlines() if not line.startswith("#")]
+    assert len(lines) == 2 * len(found)
+    assert 'monitml_prediction_count_past{output="price",window="30s"} 0' in lines
+    assert 'monitml_prediction_sum_total_past{output="price",sign="positive",window="30s"} 1' in lines

@@ -43,6 +43,11 @@ DEPLOYMENT = {
         },
         {"name": "bad", "version": "v2", "servers": [{"index": 0, "metrics_port": 9005}]},
     ],
+    "monitors": [
+        {"measure": "prediction_mean", "window_seconds": 60},
+        {"measure": "prediction_min", "window_seconds": 5},
+        {"measure": "error_ratio", "window_seconds": 60},
+    ],
 }
 MESSAGES = {
     "slack_url_file": "/opt/monitml/etc/alertmanager/slack_url",
@@ -51,6 +56,10 @@ MESSAGES = {
     "repeat_interval": "4h",
     "severities": ["critical", "warning"],
 }
+
+
+def test_models_are_asked_for_their_past_over_the_windows_of_the_monitors():
+    assert job("models")["params"] == {"window": ["30", "60"]}
 
 
 def job(name, **changes):

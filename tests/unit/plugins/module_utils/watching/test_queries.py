@@ -67,16 +67,30 @@ def test_measures_read_the_families_of_the_instrumentation():
     names = set()
     for measure in MEASURES:
         for query in (queries.value_query, queries.samples_query):
-            names |= set(re.findall(r"monitml_\w+", query(measure, "local", SCOPE, 30)))
+            names |= set(re.findall(r"monitml_\w+", query(measure, "local", SCOPE, "30s")))
+    names = {name.removesuffix(series.PAST) for name in names}
     assert {re.sub("_(bucket|count|sum)$", "", name) for name in names} <= set(series.FAMILIES)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_what_a_measure_counts_is_recorded_for_its_window(measure):
+    recorded = {
+        (rule["record"], rule["labels"]["window"])
+        for rule in queries.counting_rules("local", SCOPE, [30, 300])
+    }
+    for query in (queries.value_query, queries.samples_query):
+        read = re.findall(
+            r'(monitml:\w+:counted)\{[^}]*window="(\w+)"', query(measure, "local", SCOPE, 300)
+        )
+        assert set(read) <= recorded
 
 
 @pytest.mark.parametrize(
     ("window", "gauge", "samples"),
     [
-        (5, "monitml_prediction_min{%s}", "[30s]"),
-        (30, "monitml_prediction_min{%s}", "[30s]"),
-        (90, "min_over_time(monitml_prediction_min{%s}[60s])", "[90s]"),
+        (5, "monitml_prediction_min{%s}", '"30s"'),
+        (30, "monitml_prediction_min{%s}", '"30s"'),
+        (90, "min_over_time(monitml_prediction_min{%s}[60s])", '"90s"'),
     ],
 )
 def test_extremes_cover_the_window_and_count_the_samples_of_what_they_cover(window, gauge, samples):
