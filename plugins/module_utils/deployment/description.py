@@ -120,7 +120,8 @@ def complete(description: dict, first_port: int) -> dict:
     """The description with everything that follows from it filled in.
 
     A lone predictor gets all the traffic; each replica gets a port for predictions and the next
-    one for metrics, counted up from first_port; each monitor names the predictors it watches;
+    one for metrics, counted up from first_port, as on a machine that has nothing yet (one machine
+    decides in view of what it has, see local/places.py); each monitor names the predictors it watches;
     clients send predictions to prediction_path.
     """
     names = [predictor["name"] for predictor in description["predictors"]]
