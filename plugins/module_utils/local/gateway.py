@@ -27,7 +27,7 @@ def cluster_name(deployment: dict, predictor: dict) -> str:
 
 def envoy_clusters(deployment: dict, listen_address: str) -> dict:
     """The gateway's clusters: one per predictor, one endpoint per replica."""
-    return _discovery(
+    return discovery(
         [_cluster(deployment, predictor, listen_address) for predictor in deployment["predictors"]]
     )
 
@@ -64,7 +64,7 @@ def _address(host: str, port: int) -> dict:
 
 def envoy_routes(deployment: dict, timeout_seconds: int) -> dict:
     """The gateway's routes: the weighted split, one predictor by header, and plain refusals."""
-    return _discovery(
+    return discovery(
         [
             {
                 "@type": f"{TYPE_URL}route.v3.RouteConfiguration",
@@ -202,7 +202,7 @@ def _header(name: str, value: str) -> dict:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def _discovery(resources: list[dict]) -> dict:
+def discovery(resources: list[dict]) -> dict:
     """A discovery response whose version is its content's digest, so that it can be read back."""
     content = json.dumps(resources, sort_keys=True).encode()
     return {"version_info": hashlib.sha256(content).hexdigest()[:16], "resources": resources}
