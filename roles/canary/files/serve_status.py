@@ -135,6 +135,10 @@ def sample_request(contract):
     return {"data": {"names": names, "ndarray": [row]}} if row else None
 
 
+class WrongAnswer(str):
+    """The sentence about an answer of the model's own: asking again will not make it another."""
+
+
 class Probe:
     """Whether a server really serves: it answers a prediction and its metrics can be read.
 
@@ -159,8 +163,11 @@ class Probe:
         except (OSError, http.client.HTTPException) as error:
             return "The model does not answer on port %d: %s." % (self._address[1], error)
         if status != 200:
-            return "The model answered %d: %s" % (status, self._sentence(body))
-        return self._judge(body) if self._body else None
+            # Those that gateways and queues give say that the model did not answer.
+            kind = str if status in (502, 503, 504) else WrongAnswer
+            return kind("The model answered %d: %s" % (status, self._sentence(body)))
+        problem = self._judge(body) if self._body else None
+        return problem and WrongAnswer(problem)
 
     def _ask(self):
         connection = http.client.HTTPConnection(*self._address, timeout=PROBE_TIMEOUT_SECONDS)
@@ -272,6 +279,8 @@ def make_server(listen, port, metrics_path="/metrics"):
             elif path == "/ready":
                 problem = self.server.probe.check()
                 answer = {"ready": not problem, **({"problem": problem} if problem else {})}
+                if problem:
+                    answer["answered"] = isinstance(problem, WrongAnswer)
                 self._answer(503 if problem else 200, json.dumps(answer))
             else:
                 self._answer(404, json.dumps({"problem": "There is nothing at %s." % path}))
