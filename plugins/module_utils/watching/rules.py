@@ -70,7 +70,16 @@ def _identity(deployment: dict, predictor: dict | None = None) -> dict:
 
 
 def _declared(deployment: dict) -> list[dict]:
-    """The declared split, as a series beside the measured one."""
+    """The declared split, as a series beside the measured one.
+
+    Versions that serve until the traffic has moved are declared too, to get none of it.
+    """
+    here = {(predictor["name"], predictor["version"]) for predictor in deployment["predictors"]}
+    served = {(server["predictor"], server["version"]) for server in deployment.get("leaving", ())}
+    leaving = [
+        {"name": name, "version": version, "traffic": 0, "shadow": False}
+        for name, version in sorted(served - here)
+    ]
     return [
         {
             "record": queries.TRAFFIC_DECLARED,
@@ -80,7 +89,7 @@ def _declared(deployment: dict) -> list[dict]:
                 "shadow": "true" if predictor["shadow"] else "false",
             },
         }
-        for predictor in deployment["predictors"]
+        for predictor in [*deployment["predictors"], *leaving]
     ]
 
 

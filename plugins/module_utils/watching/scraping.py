@@ -135,18 +135,16 @@ def _models(deployment: dict, settings: dict) -> dict:
         # Of which a server is to tell what its counters were before them.
         "params": {"window": [str(seconds) for seconds in windows(deployment)]},
         "static_configs": [
-            {
-                "targets": [_address(settings["listen_address"], server["metrics_port"])],
-                "labels": {
-                    "namespace": deployment["namespace"],
-                    "deployment_name": deployment["name"],
-                    "predictor_name": predictor["name"],
-                    "predictor_version": predictor["version"],
-                    "replica": str(server["index"]),
-                },
-            }
-            for predictor in deployment["predictors"]
-            for server in predictor["servers"]
+            *(
+                _server(deployment, predictor["name"], predictor["version"], server, settings)
+                for predictor in deployment["predictors"]
+                for server in predictor["servers"]
+            ),
+            # They are read to their last answer.
+            *(
+                _server(deployment, server["predictor"], server["version"], server, settings)
+                for server in deployment.get("leaving", ())
+            ),
         ],
         # Python's and the wrapper's own series: every scrape would carry them, nobody reads them.
         "metric_relabel_configs": [_keep(("monitml_.+", "seldon_api_model_.+", "process_.+"))],
@@ -164,6 +162,19 @@ def model_reports(deployment: dict, listen_address: str) -> list[dict]:
         for predictor in deployment["predictors"]
         for server in predictor["servers"]
     ]
+
+
+def _server(deployment: dict, name: str, version: str, server: dict, settings: dict) -> dict:
+    return {
+        "targets": [_address(settings["listen_address"], server["metrics_port"])],
+        "labels": {
+            "namespace": deployment["namespace"],
+            "deployment_name": deployment["name"],
+            "predictor_name": name,
+            "predictor_version": version,
+            "replica": str(server["index"]),
+        },
+    }
 
 
 def _gateway(settings: dict) -> dict:

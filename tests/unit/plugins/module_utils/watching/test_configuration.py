@@ -168,3 +168,16 @@ def test_only_the_named_severities_are_told():
     assert route["receiver"] == "board"
     assert [child["matchers"] for child in route["routes"]] == [['severity=~"critical|warning"']]
     assert {"deployment_name", "predictor_name", "predictor_version"} <= set(route["group_by"])
+
+
+def test_what_serves_until_the_traffic_has_moved_is_read_under_its_own_identity():
+    leaving = {"predictor": "good", "version": "v0", "index": 0, "metrics_port": 9007}
+    deployment = {**DEPLOYMENT, "leaving": [leaving]}
+    (config,) = [
+        config
+        for config in scraping.prometheus_config(deployment, SETTINGS)["scrape_configs"]
+        if config["job_name"] == "models"
+    ]
+    assert len(config["static_configs"]) == 4
+    last = config["static_configs"][-1]
+    assert last["targets"] == ["127.0.0.1:9007"] and last["labels"]["predictor_version"] == "v0"
