@@ -17,7 +17,7 @@ PARAMETER_TYPES = ((bool, "BOOL"), (int, "INT"), (float, "FLOAT"), (str, "STRING
 def model_services(deployment: dict, settings: dict) -> list[dict]:
     """The services that serve the models, one per replica, as the module local_service takes them.
 
-    settings: home, listen_address, workers, timeout_seconds, and grpc_port, the first of the gRPC
+    settings: home, listen_address, workers, timeout_seconds, series_max, and grpc_port, the first of the gRPC
     ports, one per service, or 0 for none.
     """
     servers = [
@@ -68,6 +68,7 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
         "MONITML_ARTIFACT_DIR": f"{release}/artifact",
         "MONITML_METRICS_DIR": f"{home}/run/{name}",
         "MONITML_MODEL_DIGEST": predictor["digest"],
+        "MONITML_SERIES_MAX": str(settings["series_max"]),
         "PREDICTIVE_UNIT_ID": predictor["name"],
         "PREDICTIVE_UNIT_IMAGE": predictor["image"],
         "PREDICTIVE_UNIT_PARAMETERS": json.dumps(_parameters(predictor), sort_keys=True),

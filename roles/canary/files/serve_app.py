@@ -22,6 +22,7 @@ import warnings
 
 import monitml_metrics
 import serve_executor
+import serve_warnings
 from serve import (
     PROBLEM,
     add_child_arguments,
@@ -85,7 +86,8 @@ def make_model(directory, name):
 def load_model(model, directory):
     """Calls the model's load() as Seldon does."""
     try:
-        model.load()
+        with serve_warnings.kept():
+            model.load()
     except NotImplementedError:
         pass
     except Exception as error:
@@ -250,7 +252,8 @@ def main():
     try:
         for name in ("gunicorn.error", "werkzeug", "seldon_core"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        model = make_model(options.model_dir, options.model_class)
+        with serve_warnings.kept():
+            model = make_model(options.model_dir, options.model_class)
         keep_predictions_apart()
         serve = serve_grpc if options.kind == "grpc" else serve_rest
         serve(options, model, WorkerMetrics())
