@@ -75,7 +75,7 @@ def placed(deployment: dict, places: dict) -> dict:
 def model_services(deployment: dict, settings: dict) -> list[dict]:
     """The services that serve the models, one per replica, as the module local_service takes them.
 
-    settings: home, listen_address, workers, timeout_seconds.
+    settings: home, listen_address, workers, timeout_seconds, series_max.
     """
     return [
         _model_service(deployment, predictor, server, settings)
@@ -120,6 +120,7 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
         "MONITML_ARTIFACT_DIR": f"{release}/artifact",
         "MONITML_METRICS_DIR": f"{home}/run/{name}",
         "MONITML_MODEL_DIGEST": predictor["digest"],
+        "MONITML_SERIES_MAX": str(settings["series_max"]),
         "PREDICTIVE_UNIT_ID": predictor["name"],
         "PREDICTIVE_UNIT_IMAGE": predictor["image"],
         "PREDICTIVE_UNIT_PARAMETERS": json.dumps(_parameters(predictor), sort_keys=True),

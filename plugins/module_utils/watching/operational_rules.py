@@ -11,6 +11,7 @@ from __future__ import annotations
 from string import Template
 
 from ..serving import prediction_metrics as series
+from . import model_metrics
 from .figures import figure_template
 from .queries import IDENTITY, TARGETS, TRAFFIC_DECLARED, Scope
 
@@ -36,6 +37,13 @@ def of_deployment(deployment: dict, scope: Scope, target: str) -> list[dict]:
         _series_missing(deployment, scope, target),
         _wrong_version(scope, target),
         _no_traffic(scope, target),
+        _series_dropped(scope),
+        *(
+            rule
+            for monitor in deployment["monitors"]
+            if monitor["measure"] == model_metrics.METRIC
+            for rule in _watched_metric(deployment, monitor)
+        ),
     ]
 
 
@@ -144,6 +152,51 @@ def _no_traffic(scope: Scope, target: str) -> dict:
         f"{_WHO} got no request for {IDLE_SECONDS // 60} minutes.",
         "It is declared to get a share of the requests, and had some within the last hour.",
     )
+
+
+def _series_dropped(scope: Scope) -> dict:
+    """On the board only: what is watched of the model's predictions is not touched by it."""
+    return _alert(
+        "ModelMetricsDropped",
+        f"sum by ({_BY}) ({series.MODEL_METRIC_DROPPED}{{{scope.deployment}}}) > 0",
+        0,
+        "info",
+        f"{_WHO}: series of its own metrics are left out.",
+        f"{figure_template('count')} series of metrics of the model's own found no room on its"
+        " servers and are not measured. A tag that is different with each request makes series without"
+        " end; canary_series_max says how many there may be.",
+    )
+
+
+def _watched_metric(deployment: dict, monitor: dict) -> list[dict]:
+    """Told on the board while a monitor watches what is not there, or what it cannot be asked for."""
+    scope = Scope.of(deployment, monitor["predictors"])
+    given, name, statistic = model_metrics.given(monitor, scope), monitor["metric"], monitor["statistic"]
+    declared = f"max by ({_BY}) ({TRAFFIC_DECLARED}{{{scope.deployment},{scope.predictors}}})"
+    kinds = model_metrics.STATISTICS[statistic][1]
+    missing = _alert(
+        "MetricMissing",
+        f"{declared} unless on ({_BY}) {given}",
+        0,
+        "info",
+        f"{_WHO} has not given the metric {name} yet.",
+        f"The monitor {monitor['name']} watches the metric {name}, which the model has not given since"
+        " its servers started: nothing is watched by it. A model gives its metrics with its answers;"
+        " if there were some, the name in metrics() is another.",
+    )
+    unfit = _alert(
+        "MetricUnfit",
+        f'max by ({_BY},kind) ({given[:-1]},kind!~"{"|".join(kinds)}"}})',
+        0,
+        "info",
+        f"{_WHO} gives the metric {name} as a {{{{ $labels.kind }}}}.",
+        f"The monitor {monitor['name']} asks for the statistic {statistic}, which is of a"
+        f" {' or '.join(kinds)}: nothing is watched by it.",
+    )
+    for rule in (missing, unfit):
+        # Not the label monitor: the limit of that one is not broken.
+        rule["labels"]["watched_by"] = monitor["name"]
+    return [missing, unfit]
 
 
 def _gateway_down() -> dict:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ..serving.prediction_metrics import KIND_LABEL
 from .load_test_series import PREFIX
 from .queries import IDENTITY
 from .rules import windows
@@ -146,8 +147,15 @@ def _models(deployment: dict, settings: dict) -> dict:
                 for server in deployment.get("leaving", ())
             ),
         ],
-        # Python's and the wrapper's own series: every scrape would carry them, nobody reads them.
-        "metric_relabel_configs": [_keep(("monitml_.+", "seldon_api_model_.+", "process_.+"))],
+        # And what the model itself tells, which our server marks. Python's and the wrapper's own
+        # series: every scrape would carry them, nobody reads them.
+        "metric_relabel_configs": [
+            {
+                "source_labels": ["__name__", KIND_LABEL],
+                "regex": "(monitml_.+|seldon_api_model_.+|process_.+);.*|.+;.+",
+                "action": "keep",
+            }
+        ],
     }
 
 
@@ -202,6 +210,9 @@ def _gateway(settings: dict) -> dict:
     }
 
 
-def keeps(job: dict, name: str) -> bool:
-    """Whether a scrape job of prometheus_config keeps the series of this name."""
-    return re.fullmatch(job["metric_relabel_configs"][0]["regex"], name) is not None
+def keeps(job: dict, name: str, **labels: str) -> bool:
+    """Whether a scrape job of prometheus_config keeps the series of this name, with these labels."""
+    rule = job["metric_relabel_configs"][0]
+    values = {"__name__": name, **labels}
+    text = ";".join(values.get(label, "") for label in rule["source_labels"])
+    return re.fullmatch(rule["regex"], text) is not None

@@ -19,10 +19,13 @@ from urllib.parse import parse_qs
 
 import monitml_metrics
 import serve_metrics
+import serve_warnings
 from serve_history import INTERVAL_SECONDS, LONGEST_SECONDS, History
 
 PREDICTIONS_PATH = "/api/v1.0/predictions"
 PROBE_TIMEOUT_SECONDS = 5
+# Series of a model's own metrics, where MONITML_SERIES_MAX does not say.
+SERIES_MAX = 1000
 # Reading the memory of a process walks its page tables: not at each scrape.
 MEMORY_SECONDS = 5
 # Asked for or not, as the oldest thing that Prometheus may know of a server is its first scrape.
@@ -218,10 +221,20 @@ class Status:
         self._directory, self._layout = directory, layout
         self._labels = monitml_metrics.identity()
         self._process = ProcessMetrics()
+        series_max = int(os.environ.get("MONITML_SERIES_MAX", SERIES_MAX))
+        self._of_model = serve_metrics.ModelMetrics(directory, series_max)
         self._lock = threading.Lock()
         names = [(name, own) for name, own, _value in self._counted()]
         path = os.path.join(directory, HISTORY)
         self._history = History(path, names, time.monotonic())
+
+    def warnings(self):
+        """Sentences that whoever deploys this should read; a problem would keep it from serving."""
+        found = serve_warnings.read(self._directory)
+        if self._of_model.dropped:
+            text = "%d series of the model's own metrics are left out: there may be %d (canary_series_max)."
+            found.append(text % (self._of_model.dropped, self._of_model.series_max))
+        return found
 
     def _counted(self):
         slots = monitml_metrics.read_slots(self._directory, self._layout)
@@ -251,7 +264,8 @@ class Status:
             return (
                 self._past(windows)
                 + monitml_metrics.render(self._directory, self._layout, labels=self._labels)
-                + serve_metrics.render(self._directory, self._labels)
+                + self._of_model.render(self._labels)
+                + serve_warnings.render(self._directory, self._labels)
                 + self._process.render(self._labels)
             )
 
@@ -281,6 +295,9 @@ def make_server(listen, port, metrics_path="/metrics"):
                 answer = {"ready": not problem, **({"problem": problem} if problem else {})}
                 if problem:
                     answer["answered"] = isinstance(problem, WrongAnswer)
+                warnings = self.server.status.warnings()
+                if warnings:
+                    answer["warnings"] = warnings
                 self._answer(503 if problem else 200, json.dumps(answer))
             else:
                 self._answer(404, json.dumps({"problem": "There is nothing at %s." % path}))

@@ -25,7 +25,8 @@ def test_what_was_written_down_is_read_back(tmp_path):
     assert record.servers(str(tmp_path)) == SERVERS and len(SERVERS) == 3
     clusters = gateway.envoy_clusters(placed(), "127.0.0.1")
     write(tmp_path, "clusters.json", json.dumps(clusters))
-    assert [end["http_port"] for end in record.gateway_endpoints(str(tmp_path))] == [9000, 9002, 9004]
+    ports = {end["http_port"] for end in record.gateway_endpoints(str(tmp_path))}
+    assert ports == {9000, 9002, 9004}
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "7", '[7, {"name": "x"}]', '{"resources": [{}]}'])

@@ -12,6 +12,7 @@ SETTINGS = {
     "listen_address": "127.0.0.1",
     "workers": 2,
     "timeout_seconds": 30,
+    "series_max": 1000,
 }
 
 

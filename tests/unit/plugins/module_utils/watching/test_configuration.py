@@ -142,6 +142,12 @@ def test_only_what_is_read_is_kept(name, kept, dropped):
     assert not any(scraping.keeps(job(name), series_name) for series_name in dropped)
 
 
+def test_what_a_model_tells_itself_is_kept_by_its_mark():
+    models = job("models")
+    assert scraping.keeps(models, "queue_length", **{series.KIND_LABEL: "gauge"})
+    assert not scraping.keeps(models, "queue_length")
+
+
 def test_an_ipv6_address_is_bracketed():
     assert job("gateway", listen_address="::1")["static_configs"][0]["targets"] == ["[::1]:8005"]
 
