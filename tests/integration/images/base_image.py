@@ -74,7 +74,10 @@ def builder_files():
         "install": ROOT / "files/builder/install",
         "bin/assemble": ROOT / "files/builder/assemble",
         "bin/run": ROOT / "files/builder/run",
-        "serving.txt": ROOT / "roles/seldon/files/serving.txt",
+        **{
+            name: ROOT / "roles/seldon/files" / name
+            for name in ("serving.txt", "serving.in", "serving.toml", "loosen.py")
+        },
         "runtime/monitml_metrics.py": ROOT / "plugins/module_utils/serving/prediction_metrics.py",
         **{f"runtime/{path.name}": path for path in servers},
     }
