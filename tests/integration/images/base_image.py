@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = ROOT / ".cache" / "images"
@@ -49,22 +50,6 @@ def import_base(engine, name=BASE):
             base_archive(), repository=name if engine.podman else repository, tag=tag
         )
     return name
-
-
-def run_module(module, check=False, **arguments):
-    """Result of a module. A traceback fails the test."""
-    given = {key: value for key, value in arguments.items() if value is not None}
-    given.update(_ansible_check_mode=check, _ansible_diff=True)
-    done = subprocess.run(
-        [sys.executable, "-m", f"ansible_collections.monitml.stack.plugins.modules.{module}"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
-        env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def builder_files():
