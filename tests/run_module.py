@@ -11,13 +11,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# As in conftest.py: with Ansible's own finder.
-_START = """
-import runpy, sys
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-_AnsibleCollectionFinder(paths=[sys.argv.pop(1)])._install()
-runpy.run_module("ansible_collections.monitml.stack.plugins.modules." + sys.argv.pop(1), run_name="__main__")
-"""
 
 
 def run_module(module, check=False, prefix=(), **arguments):
@@ -28,9 +21,9 @@ def run_module(module, check=False, prefix=(), **arguments):
     given = {key: value for key, value in arguments.items() if value is not None}
     given.update(_ansible_check_mode=check, _ansible_diff=True)
     done = subprocess.run(
-        [*prefix, sys.executable, "-c", _START, str(ROOT / ".collections"), module],
+        [*prefix, sys.executable, "-m", f"ansible_collections.monitml.stack.plugins.modules.{module}"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
-        env=dict(os.environ),
+        env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
         capture_output=True,
         text=True,
         check=False,

@@ -138,13 +138,13 @@ def read_packages(model: str, files: dict[str, bytes], runtime: str) -> dict:
     found = deployment_requirements.packages(files, files.get)
     sentences = [f"model '{model}': {problem}" for problem in found["problems"]]
     conda = deployment_requirements.CONDA
-    # An image may be made by a builder that has conda; s2i_image knows.
-    if runtime == "process" and conda in files and not (found["requirements"] or found["project"]):
+    if conda in files and not found["files"]:
         sentences.append(
-            f"model '{model}' has an {conda}, which conda would install, and not pip: write what it needs from"
-            " PyPI as requirements.txt, or run it from an image of a builder that has conda."
+            f"model '{model}' has an {conda}, which conda would install, and there is none here: write what it"
+            " needs as requirements.txt."
         )
-    if sentences:
+    # What runs in a container has been installed where its image was made.
+    if sentences and runtime == "process":
         raise Problems(sentences)
     return found
 
@@ -164,7 +164,7 @@ class ActionModule(ActionBase):
                 "models_path": {"type": "list", "elements": "path", "default": []},
                 "training_data": {"type": "path"},
                 "first_port": {"type": "int", "default": 9000},
-                "runtime": {"type": "str", "choices": ["process", "container", "image"], "default": "process"},
+                "runtime": {"type": "str", "choices": ["process", "container"], "default": "process"},
                 "images": {"type": "dict", "default": {}},
                 "environment_files": {"type": "list", "elements": "path", "default": []},
                 "runtime_files": {"type": "list", "elements": "path", "default": []},

@@ -36,7 +36,7 @@ def packages(names, read):
     names = set(names)
     found = {"files": set(), "requirements": False, "project": False, "editable": False, "problems": []}
     if REQUIREMENTS in names:
-        found["requirements"] = bool(read(REQUIREMENTS).strip())
+        found["requirements"] = any(lines(read(REQUIREMENTS).decode("utf-8-sig", "replace")))
         _follow(REQUIREMENTS, names, read, found)
     elif PROJECT in names:
         found.update(project=True, files=names)
