@@ -81,4 +81,5 @@ lock: $(VENV)/.test
 	@for name in requirements tests/requirements roles/seldon/files/serving roles/seldon/files/tools; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt \
-			$$(test -f $$name.overrides && echo --overrides $$name.overrides); done
+			$$(test -f $$name.toml && echo --config-file $$name.toml) \
+			$$(test -f $$name.constraints && echo --constraints $$name.constraints); done

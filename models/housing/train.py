@@ -21,9 +21,13 @@ import sys
 FEATURES = ("grade", "lat", "long", "sqft_living", "waterfront", "yr_built")
 TARGET = "price"
 HELD_OUT_RATIO = 0.2
-MIN_ROWS = 50
 QUANTILES = tuple(i / 20 for i in range(21))
 TREES, DEPTH = 150, 4
+
+
+# Said there, where it is known before anything is trained.
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "contract.json"), encoding="utf-8") as _contract:
+    MIN_ROWS = json.load(_contract)["training"]["min_rows"]
 
 
 class DataError(Exception):

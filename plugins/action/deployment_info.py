@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.contract.definition import contract_problems
 from ..module_utils.deployment import description as deployment_description
+from ..module_utils.deployment import requirements as deployment_requirements
 
 SPEC_FILE = Path(__file__).resolve().parents[2] / "roles/monitml/meta/argument_specs.yml"
 VARIABLE = "monitml_deployment"
@@ -123,12 +124,29 @@ def check_data(path: str, contract: dict) -> None:
     """Raises Problems when training data cannot be read or does not fit a contract."""
     opener = gzip.open if path.endswith(".gz") else open
     try:
-        with opener(path, "rt", encoding="utf-8", newline="") as lines:
+        # Excel begins a file with a byte order mark.
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
             found = deployment_description.data_problems(lines, contract)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         found = [f"it cannot be read: {getattr(error, 'strerror', None) or error}."]
     if found:
         raise Problems(f"training data {path}: {problem}" for problem in found)
+
+
+def read_packages(model: str, files: dict[str, bytes], runtime: str) -> dict:
+    """What packages of a model are made of, as packages() has it; raises Problems."""
+    found = deployment_requirements.packages(files, files.get)
+    sentences = [f"model '{model}': {problem}" for problem in found["problems"]]
+    conda = deployment_requirements.CONDA
+    if conda in files and not found["files"]:
+        sentences.append(
+            f"model '{model}' has an {conda}, which conda would install, and there is none here: write what it"
+            " needs as requirements.txt."
+        )
+    # What runs in a container has been installed where its image was made.
+    if sentences and runtime == "process":
+        raise Problems(sentences)
+    return found
 
 
 class ActionModule(ActionBase):
@@ -191,7 +209,8 @@ class ActionModule(ActionBase):
         if data:
             check_data(data, contract)
         environment = {str(i): Path(p).read_bytes() for i, p in enumerate(args["environment_files"])}
-        environment["requirements.txt"] = files.get("requirements.txt", b"")
+        packages = read_packages(model, files, args["runtime"])
+        environment.update((f"model/{name}", files[name]) for name in packages["files"])
         environment_digest = deployment_description.digest(environment)
         content = {f"model/{name}": body for name, body in files.items()}
         content.update((f"runtime/{i}", Path(p).read_bytes()) for i, p in enumerate(args["runtime_files"]))
@@ -207,6 +226,6 @@ class ActionModule(ActionBase):
             "digest": deployment_description.digest(content),
             "environment": {
                 "digest": environment_digest,
-                "requirements": bool(environment["requirements.txt"].strip()),
+                **{key: packages[key] for key in ("files", "requirements", "project", "editable")},
             },
         }

@@ -4,36 +4,8 @@
 
 from __future__ import annotations
 
-import os
-import tarfile
-import tempfile
-from pathlib import Path
-
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitml.stack.plugins.action.deployment_info import file_names
-
-
-def pack(sources, target) -> None:
-    """Writes a tar of the sources to a file object, each file under the path it is to have.
-
-    sources: src, a file or folder, and path, absolute. OSError where one cannot be read.
-    """
-    with tarfile.open(fileobj=target, mode="w", dereference=True) as archive:
-        for source in sources:
-            src = Path(os.path.expanduser(source["src"]))
-            names = file_names(src) if src.is_dir() else [""]
-            for name in names:
-                to = Path(source["path"]) / name
-                archive.add(src / name, str(to).lstrip("/"), recursive=False, filter=_plain)
-
-
-def _plain(member):
-    """Content and whether it may be executed; a link is the file it leads to."""
-    member.mode = 0o755 if member.mode & 0o100 else 0o644
-    member.uid = member.gid = member.mtime = 0
-    member.uname = member.gname = "root"
-    return member
+from ansible_collections.monitml.stack.plugins.plugin_utils._archive import send
 
 
 class ActionModule(ActionBase):
@@ -47,22 +19,9 @@ class ActionModule(ActionBase):
         sources = args.pop("sources", None) or []
         try:
             if sources:
-                args["archive"] = self._send(sources)
+                args["archive"] = send(self, sources)
             return self._execute_module(
                 "monitml.stack.file_set", module_args=args, task_vars=task_vars
             )
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-
-    def _send(self, sources) -> str:
-        with tempfile.NamedTemporaryFile(suffix=".tar") as local:
-            try:
-                pack(sources, local)
-            except (OSError, KeyError, TypeError) as error:
-                raise AnsibleActionFail(f"The sources cannot be packed: {error}") from error
-            local.flush()
-            directory = self._make_tmp_path()
-            remote = self._connection._shell.join_path(directory, "sources.tar")
-            self._transfer_file(local.name, remote)
-            self._fixup_perms2((directory, remote))
-        return remote

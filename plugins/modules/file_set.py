@@ -30,6 +30,10 @@ options:
         description: User that it belongs to, and by the user the group.
         type: str
         default: root
+      group:
+        description: User whose group it belongs to, where that is another; with a O(directories[].mode) of V(0750) they alone look into it.
+        type: str
+        default: ""
       mode:
         description: Permissions in octal.
         type: str
@@ -137,6 +141,7 @@ from ..module_utils.local import files as disk
 _DIRECTORY = {
     "path": {"type": "path", "required": True},
     "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": ""},
     "mode": {"type": "str", "default": "0755"},
 }
 _SOURCE = {
@@ -192,6 +197,8 @@ class FileSet:
     def directory(self, one):
         path, mode = one["path"], octal(one["mode"])
         owner = ids(one["owner"], self._check)
+        if one["group"]:
+            owner = owner[0], ids(one["group"], self._check)[1]
         if os.path.isdir(path) and disk.stands(path, mode, *owner):
             return
         self._changed(path, "" if os.path.isdir(path) else None, "")

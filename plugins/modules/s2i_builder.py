@@ -57,6 +57,9 @@ EXAMPLES = r"""
       - {src: files/builder/assemble, path: bin/assemble}
       - {src: files/builder/run, path: bin/run}
       - {src: roles/seldon/files/serving.txt, path: serving.txt}
+      - {src: roles/seldon/files/serving.in, path: serving.in}
+      - {src: roles/seldon/files/serving.toml, path: serving.toml}
+      - {src: roles/seldon/files/loosen.py, path: loosen.py}
       - {src: roles/canary/files/serve.py, path: runtime/serve.py}
 """
 

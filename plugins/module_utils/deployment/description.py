@@ -254,7 +254,8 @@ def parse_environment(text: str) -> dict[str, str]:
 def data_problems(lines, contract: dict) -> list[str]:
     """What is wrong with training data: an iterable of CSV lines, held against a contract.
 
-    The header must name every feature and target, and continuous columns must hold numbers.
+    The header must name every feature and target, continuous columns must hold numbers, and there
+    must be as many rows as the contract says that training needs, in training.min_rows.
     """
     needed = {
         column["name"]: column["ftype"]
@@ -267,6 +268,8 @@ def data_problems(lines, contract: dict) -> list[str]:
     if not header:
         return ["it is empty: the first line must name the columns."]
     missing = [name for name in needed if name not in header]
+    if missing and len(header) == 1 and all(name in _semicolons(header[0]) for name in needed):
+        return ["it is separated by semicolons: save it as CSV that is separated by commas."]
     if missing:
         return [f"it lacks the columns {', '.join(missing)}; it has {', '.join(header)}."]
     positions = [(name, header.index(name)) for name, kind in needed.items() if kind == "continuous"]
@@ -281,7 +284,14 @@ def data_problems(lines, contract: dict) -> list[str]:
                 finite = False
             if not finite:
                 return [f"row {rows}, column {name}: {row[position]!r} is no number."]
+    wanted = contract.get("training", {}).get("min_rows", 1)
+    if rows < wanted and rows:
+        return [f"it has {rows} {'row' if rows == 1 else 'rows'}; training this model needs {wanted}: give more."]
     return [] if rows else ["it has a header and no rows."]
+
+
+def _semicolons(line: str) -> list[str]:
+    return [name.strip().strip('"') for name in line.split(";")]
 
 
 def digest(files: dict[str, bytes]) -> str:

@@ -115,6 +115,21 @@ def unreachable(host, error):
     )
 
 
+# What pip says of requirements that exclude each other: what asks for what, one line each.
+_ASKS = re.compile(r"^\s+(?:The user requested |\S+ \S+ depends on )")
+
+
+def resolver_words(log):
+    """What pip says of why it found no packages that go together, in two lines; "" where it did."""
+    lines = log.splitlines()
+    asked = [line.strip() for line in lines if _ASKS.match(line)]
+    errors = [line.partition("ERROR: ")[2].strip() for line in lines if line.startswith("ERROR: ")]
+    if asked:
+        return "%s\n%s" % (errors[0] if errors else "The requirements exclude each other.", "; ".join(dict.fromkeys(asked)))
+    none = [one for one in errors if one.startswith("No matching distribution")]
+    return none[0] if none else ""
+
+
 def tail(log, lines=LOG_LINES):
     """The last lines of a log that say something, long ones cut."""
     kept = [line.rstrip() for line in log.splitlines() if line.strip()]

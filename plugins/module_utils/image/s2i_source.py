@@ -13,11 +13,10 @@ import os
 from dataclasses import dataclass, field
 
 from ..deployment.description import parse_environment
+from ..deployment.requirements import CONDA, packages
 from .errors import ImageError
 
 ENVIRONMENT_FILES = ("environment_rest", ".s2i/environment")
-# What assemble scripts of Seldon's kind install from.
-REQUIREMENTS = ("requirements.txt", "environment.yml", "setup.py")
 TRAINING = "train.py"
 FORMAT = "1"
 _NEVER = {".git", "__pycache__", ".pytest_cache", ".ipynb_checkpoints"}
@@ -36,10 +35,13 @@ class Source:
         return self.environment["MODEL_NAME"]
 
     def requirements(self):
-        """The files from which the environment is installed; all, where setup.py installs the code."""
-        if "setup.py" in self.files:
-            return self.files
-        return {name: self.files[name] for name in REQUIREMENTS if name in self.files}
+        """The files that the environment is installed from: what assemble scripts of Seldon's kind look
+        for, and whatever that names; all, where the code itself is installed."""
+        found = packages(self.files, lambda name: self.files[name][1])
+        if found["problems"]:
+            raise ImageError("%s: %s" % (self.folder, found["problems"][0]))
+        names = found["files"] or [name for name in (CONDA,) if name in self.files]
+        return {name: self.files[name] for name in names}
 
     def training(self):
         """The files that training sees; {} where nothing is trained or its result is there.

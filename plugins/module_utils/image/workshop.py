@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass, field
 
 from . import layers
-from .errors import ImageError, tail
+from .errors import ImageError, resolver_words, tail
 from .lent import Lent
 from .store import Store, instructions
 
@@ -160,6 +160,9 @@ class Workshop:
         last = tail("\n".join(lines)) or "(nothing, or nothing that the engine could keep, as where its disk is full)"
         if "no space left on device" in last.lower():
             last = "The disk of the engine is full: free some. " + last
+        words = resolver_words("\n".join(lines))
+        if words:
+            raise ImageError("%s\nSo %s failed. Nothing was made." % (words, step.what))
         raise ImageError(
             "%s failed with exit code %d. Its last words:\n%s" % (step.what, code, last)
         )

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = ROOT / ".cache" / "images"
@@ -51,22 +52,6 @@ def import_base(engine, name=BASE):
     return name
 
 
-def run_module(module, check=False, **arguments):
-    """Result of a module. A traceback fails the test."""
-    given = {key: value for key, value in arguments.items() if value is not None}
-    given.update(_ansible_check_mode=check, _ansible_diff=True)
-    done = subprocess.run(
-        [sys.executable, "-m", f"ansible_collections.monitml.stack.plugins.modules.{module}"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
-        env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-    return json.loads(done.stdout)
-
-
 def builder_files():
     """What the role images puts into the builder."""
     servers = sorted((ROOT / "roles/canary/files").glob("serve*.py"))
@@ -74,7 +59,10 @@ def builder_files():
         "install": ROOT / "files/builder/install",
         "bin/assemble": ROOT / "files/builder/assemble",
         "bin/run": ROOT / "files/builder/run",
-        "serving.txt": ROOT / "roles/seldon/files/serving.txt",
+        **{
+            name: ROOT / "roles/seldon/files" / name
+            for name in ("serving.txt", "serving.in", "serving.toml", "loosen.py")
+        },
         "runtime/monitml_metrics.py": ROOT / "plugins/module_utils/serving/prediction_metrics.py",
         **{f"runtime/{path.name}": path for path in servers},
     }

@@ -48,8 +48,8 @@ def find_python():
         subprocess.run([uv, "venv", "--quiet", str(python.parents[1])], check=True)
         lock = ["--require-hashes", str(files / "serving.txt")]
         subprocess.run([uv, "pip", "sync", *at, *lock], check=True)
-        added = ["--overrides", str(files / "serving.overrides"), "-r", str(files / "serving.in")]
-        added += ["-r", str(model / "requirements.txt")]
+        subprocess.run([python, str(files / "loosen.py"), str(files / "serving.toml")], check=True)
+        added = ["-r", str(files / "serving.in"), "-r", str(model / "requirements.txt")]
         subprocess.run([uv, "pip", "install", *at, *added], check=True)
     return str(python)
 

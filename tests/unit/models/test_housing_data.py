@@ -45,7 +45,8 @@ def test_the_contract_has_the_features_in_order_and_covers_the_data(train):
             assert feature["range"] == [column.min(), column.max()]
         else:
             assert set(column) == set(feature["values"])
-    assert contract == json.loads((HOUSING.parent / "housing_bad" / "contract.json").read_text())
+    other = json.loads((HOUSING.parent / "housing_bad" / "contract.json").read_text())
+    assert {**contract, "training": 0} == {**other, "training": 0}
 
 
 def test_the_model_class_has_the_same_features(train):

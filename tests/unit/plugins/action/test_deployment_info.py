@@ -114,6 +114,11 @@ def test_bad_training_data_is_told(models, tmp_path, name, content, told):
     assert told in failure(models, training_data=str(path))
 
 
+def test_training_data_may_begin_as_excel_has_it(models, tmp_path):
+    (tmp_path / "data.csv").write_bytes(b"\xef\xbb\xbfsize,price\r\n1,2\r\n")
+    assert not run(models, training_data=str(tmp_path / "data.csv"))["changed"]
+
+
 def test_missing_training_data_is_told(models, tmp_path):
     assert "No such file" in failure(models, training_data=str(tmp_path / "none.csv"))
 
@@ -133,6 +138,39 @@ def test_the_digest_follows_the_content_and_not_the_leftovers(models, tmp_path):
     assert second != first
     runtime.write_text("2")
     assert digest() != second
+
+
+def test_what_requirements_name_is_part_of_the_environment(models):
+    def environment():
+        return run(models)["deployment"]["predictors"][0]["environment"]
+
+    folder = models / "house"
+    (folder / "requirements.txt").write_text("-r base.txt\n")
+    assert "requirements.txt, line 1, names base.txt, and there is no such file" in failure(models)
+    (folder / "base.txt").write_text("pandas\n")
+    first = environment()
+    assert first["files"] == ["base.txt", "requirements.txt"] and first["requirements"]
+    (folder / "House.py").write_text("class House:\n    pass\n")
+    assert environment() == first
+    (folder / "base.txt").write_text("pandas<3\n")
+    assert environment()["digest"] != first["digest"]
+    # What is installed itself is part of it, too.
+    (folder / "requirements.txt").unlink()
+    (folder / "setup.py").write_text("")
+    first = environment()
+    assert first["project"] and "House.py" in first["files"]
+    (folder / "House.py").write_text("class House: ...\n")
+    assert environment()["digest"] != first["digest"]
+
+
+def test_what_conda_would_install_is_refused_where_there_is_none(models):
+    folder = models / "house"
+    (folder / "environment.yml").write_text("dependencies: [pip]\n")
+    told = failure(models)
+    assert "has an environment.yml" in told and "nothing has been changed" in told
+    # As for source-to-image, requirements come before it.
+    (folder / "requirements.txt").write_text("pandas\n")
+    run(models)
 
 
 def test_traffic_can_stand_in_for_the_described(models):

@@ -8,7 +8,7 @@ import pwd
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.monitml.stack.plugins.action.file_set import pack
+from ansible_collections.monitml.stack.plugins.plugin_utils._archive import pack
 from ansible_collections.monitml.stack.plugins.modules import file_set
 
 ME = pwd.getpwuid(os.geteuid()).pw_name

@@ -170,10 +170,24 @@ CONTRACT = {
         ("grade,waterfront,price\n1,0\n", "row 1 has 2 columns"),
         ("grade,waterfront,price\n1,0,2\nx,0,2\n", "row 2, column grade: 'x'"),
         ("grade,waterfront,price\n1,0,nan\n", "row 1, column price: 'nan'"),
+        ("grade;waterfront;price\n1;0;2\n", "separated by semicolons: save it as CSV that is separated by commas"),
+        ('"grade";"waterfront";"price"\n1;0;2,5\n', "separated by semicolons"),
+        ("grade;price\n1;2\n", "lacks the columns"),
     ],
 )
 def test_training_data_is_held_against_the_contract(text, told):
     assert told in deployment_description.data_problems(text.splitlines(True), CONTRACT)[0]
+
+
+def test_training_data_has_the_rows_that_training_needs():
+    needs = {**CONTRACT, "training": {"min_rows": 3}}
+    lines = ["grade,waterfront,price\n", "1,0,2\n", "1,0,2\n", "1,0,2\n"]
+    assert deployment_description.data_problems(lines[:2], needs) == [
+        "it has 1 row; training this model needs 3: give more."
+    ]
+    assert deployment_description.data_problems(lines[:3], needs)[0].startswith("it has 2 rows")
+    assert deployment_description.data_problems(lines, needs) == []
+    assert deployment_description.data_problems(lines[:2], CONTRACT) == []
 
 
 def test_training_data_may_have_more_columns_in_any_order():

@@ -63,6 +63,13 @@ def test_the_environment_is_made_of_the_requirements_or_of_all_that_is_installed
     assert set(plain.requirements()) == {"requirements.txt"}
     package = source(**{"Model_py": b"", "setup.py": b"setup()"})
     assert set(package.requirements()) == {"Model.py", "setup.py"}
+    names = source(**{"Model.py": b"", "requirements.txt": b"-r more/base.txt", "more/base.txt": b"six"})
+    assert set(names.requirements()) == {"requirements.txt", "more/base.txt"}
+    conda = source(**{"Model.py": b"", "environment.yml": b""})
+    assert set(conda.requirements()) == {"environment.yml"}
+    gone = source(**{"Model.py": b"", "requirements.txt": b"-r base.txt"})
+    with pytest.raises(sources.ImageError, match="names base.txt, and there is no such file"):
+        gone.requirements()
 
 
 def test_whether_a_file_runs_counts_and_who_may_read_it_does_not():
