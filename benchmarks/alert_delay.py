@@ -29,7 +29,6 @@ import urllib.parse
 from pathlib import Path
 
 import yaml
-from ansible_collections.monitml.stack.plugins.module_utils.loadtest.histogram import rank
 from measured_stack import (
     HOME,
     HOST,
@@ -41,6 +40,9 @@ from measured_stack import (
     measured,
     move_traffic,
 )
+
+# After measured_stack, which makes the collection importable.
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.histogram import rank
 
 RATE = 60
 MONITOR = "PredictionMeanTooLow"

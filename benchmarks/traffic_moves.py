@@ -19,11 +19,13 @@ import random
 import threading
 import time
 
+from measured_stack import Client, await_true, measured, move_traffic, routes_version
+
+# After measured_stack, which makes the collection importable.
 from ansible_collections.monitml.stack.plugins.module_utils.loadtest.interval import (
     CONFIDENCE,
     share_interval,
 )
-from measured_stack import Client, await_true, measured, move_traffic, routes_version
 
 CLIENTS = 8
 # Half the width of CONFIDENCE under the normal distribution, which sums of thousands follow.
