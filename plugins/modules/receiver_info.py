@@ -87,7 +87,7 @@ sentence:
   description: The same in a sentence, which holds no secret.
   returned: always
   type: str
-  sample: The Slack webhook at hooks.slack.com lives, as it answers 400 no_text to a text of nothing.
+  sample: "The Slack webhook at hooks.slack.com takes messages: it answers 400 no_text to an empty text, and posts nothing."
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -108,7 +108,7 @@ _ARGUMENTS = {
     "timeout_seconds": {"type": "float", "default": 10},
 }
 _VERBS = {
-    "lives": "lives, as %s.",
+    "lives": "takes messages: %s.",
     "dead": "does not take messages: %s.",
     "unknown": "could not say whether it takes messages: %s.",
 }

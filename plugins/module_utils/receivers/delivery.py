@@ -53,7 +53,12 @@ WORDS = {
     "channel_not_found": "the webhook's channel is gone",
     "channel_is_archived": "the webhook's channel is archived",
 }
-OF_MESSAGES = ("no_text", "missing_text", "missing_text_or_fallback_or_attachments", "invalid_payload")
+OF_MESSAGES = (
+    "no_text",
+    "missing_text",
+    "missing_text_or_fallback_or_attachments",
+    "invalid_payload",
+)
 
 
 class Answer(NamedTuple):
@@ -82,7 +87,9 @@ def read_answer(code: int, body: bytes, retry_after: str = "", now: float = 0) -
     if code in UNFIT:
         return Answer("refused", f"{REASONS['refused']} ({told})", 0, code)
     if 300 <= code < 400:
-        return Answer("failing", f"it answers {told} and sends elsewhere, which is not followed", 0, code)
+        return Answer(
+            "failing", f"it answers {told} and sends elsewhere, which is not followed", 0, code
+        )
     return Answer("failing", f"it answers with an error ({told})", _pause(retry_after, now), code)
 
 
@@ -91,7 +98,7 @@ def read_probe(code: int, body: bytes) -> tuple[str, str]:
     word = _word(body)
     told = " ".join(filter(None, (str(code), word)))
     if 200 <= code < 300 or code == 429 or (code in UNFIT and word in OF_MESSAGES):
-        return "lives", f"it answers {told} to a text of nothing"
+        return "lives", f"it answers {told} to an empty text, and posts nothing"
     answer = read_answer(code, body)
     if answer.reason == "revoked":
         return "dead", answer.words
@@ -222,7 +229,9 @@ class MailServer(NamedTuple):
         context = ssl.create_default_context()
         try:
             if self.security == "tls":
-                server = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=context)
+                server = smtplib.SMTP_SSL(
+                    self.host, self.port, timeout=self.timeout, context=context
+                )
             else:
                 server = smtplib.SMTP(self.host, self.port, timeout=self.timeout)
             with server:

@@ -160,7 +160,10 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _page(self, _query):
-        messages, receivers = self._told(self.server.store.since()[-PAGE_MESSAGES_MAX:]), self._receivers()
+        messages, receivers = (
+            self._told(self.server.store.since()[-PAGE_MESSAGES_MAX:]),
+            self._receivers(),
+        )
         return "text/html", render_page(messages, receivers, time.time())
 
     def _messages(self, query):
@@ -175,7 +178,9 @@ class Handler(BaseHTTPRequestHandler):
             {
                 **message,
                 "told": {
-                    name: told[message["id"]] for name, told in moments.items() if message["id"] in told
+                    name: told[message["id"]]
+                    for name, told in moments.items()
+                    if message["id"] in told
                 },
             }
             for message in messages
@@ -328,7 +333,10 @@ def main(arguments=None) -> int:
         print(f"The inbox cannot start: {error}", file=sys.stderr)
         return 1
     except (ValueError, KeyError, TypeError) as error:
-        print(f"The inbox cannot start: {options.receivers} is no configuration: {error}", file=sys.stderr)
+        print(
+            f"The inbox cannot start: {options.receivers} is no configuration: {error}",
+            file=sys.stderr,
+        )
         return 1
     for sender in senders:
         sender.start()

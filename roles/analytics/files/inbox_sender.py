@@ -116,9 +116,7 @@ def receiver_of(entry: dict):
     if entry["kind"] == "webhook":
         return WebhookReceiver(entry["name"], entry["url_file"])
     server = MailServer(entry["host"], entry["port"], entry["security"], entry["username"])
-    return MailReceiver(
-        entry["name"], server, entry["password_file"], entry["from"], entry["to"]
-    )
+    return MailReceiver(entry["name"], server, entry["password_file"], entry["from"], entry["to"])
 
 
 # -- sending ------------------------------------------------------------------------------------
@@ -219,7 +217,9 @@ class Sender(threading.Thread):
             else:
                 answer = self.receiver.say(f"{self._primary.name} takes messages again.")
         except OSError as error:
-            self._failed("unreachable", f"its secret cannot be read ({os.strerror(error.errno or 0)})", began)
+            self._failed(
+                "unreachable", f"its secret cannot be read ({os.strerror(error.errno or 0)})", began
+            )
             self._leave_alone(RETRY_MAX_SECONDS)
         else:
             self._heed(answer, chosen, began)
@@ -261,7 +261,9 @@ class Sender(threading.Thread):
         if lost:
             notes.append(f"{lost} older ones found no room here and are lost.")
         if self._primary is not None and self._primary.failure:
-            notes.append(f"{self._primary.name} does not take messages: {self._primary.failure.words}.")
+            notes.append(
+                f"{self._primary.name} does not take messages: {self._primary.failure.words}."
+            )
         elif self.failure and time.time() - chosen[0]["received_at"] > words.LATE_SECONDS:
             notes.append(f"{self.name} did not take messages: {self.failure.words}.")
         return notes

@@ -51,7 +51,11 @@ def together(messages: list, now: float, notes: list) -> dict:
         for message in messages
         for part in _attachments(message)
     ]
-    return {"username": first.get("username") or "MonitML", "text": "\n".join(lines), "attachments": attachments}
+    return {
+        "username": first.get("username") or "MonitML",
+        "text": "\n".join(lines),
+        "attachments": attachments,
+    }
 
 
 def _count(messages) -> str:

@@ -68,7 +68,9 @@ def wait(condition, seconds):
 def test_a_message_goes_on_at_once_and_as_it_came(passing):
     payload = {
         "username": "MonitML",
-        "attachments": [{"title": "Ä", "text": "one\n<http://x/|two>", "fields": [], "mrkdwn_in": ["text"]}],
+        "attachments": [
+            {"title": "Ä", "text": "one\n<http://x/|two>", "fields": [], "mrkdwn_in": ["text"]}
+        ],
     }
     began = time.time()
     assert passing.inbox.ask("POST", HOOK, json.dumps(payload)) == (200, "ok")
@@ -148,9 +150,15 @@ def test_a_limit_is_honoured_also_by_the_next_start(passing):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((403, "invalid_token"), "the webhook is revoked, or its URL is not whole (it answers 403 invalid_token)"),
+        (
+            (403, "invalid_token"),
+            "the webhook is revoked, or its URL is not whole (it answers 403 invalid_token)",
+        ),
         ((404, "no_service"), "the webhook is revoked, or never was (it answers 404 no_service)"),
-        ((410, "channel_is_archived"), "the webhook's channel is archived (it answers 410 channel_is_archived)"),
+        (
+            (410, "channel_is_archived"),
+            "the webhook's channel is archived (it answers 410 channel_is_archived)",
+        ),
         ((404, "<html>"), "the webhook is gone, or does not take messages (it answers 404)"),
     ],
 )
@@ -212,6 +220,7 @@ def test_nothing_is_lost_when_it_is_killed(passing):
     passing.slack.answer = OK
     wait(lambda: len(passing.slack.titles()) == 30, 20)
     assert passing.slack.titles() == [f"message {number}" for number in range(30)]
+    wait(lambda: passing.receiver()["waiting"] == 0, 5)
     passing.inbox.stop(signal.SIGKILL)
     passing.inbox.start()
     time.sleep(2)
@@ -286,12 +295,16 @@ def test_the_secret_is_in_its_file_alone(passing):
     passing.send("message")
     wait(lambda: passing.receiver()["failure"], 5)
     passing.url_file.write_text(f"http://{HOST}:1/services/{SECRET} with a blank")
-    wait(lambda: passing.receiver()["failure"] and passing.receiver()["failure"]["reason"] == "unreachable", 5)
+    wait(lambda: (passing.receiver()["failure"] or {}).get("reason") == "unreachable", 5)
     process = Path(f"/proc/{passing.inbox.process.pid}")
     shown = [(process / name).read_bytes().decode() for name in ("cmdline", "environ")]
     shown += [passing.inbox.ask("GET", page)[1] for page in ("/", "/metrics", "/api/messages")]
     directory = passing.inbox.directory
-    shown += [path.read_text() for path in directory.iterdir() if path.is_file() and path != passing.url_file]
+    shown += [
+        path.read_text()
+        for path in directory.iterdir()
+        if path.is_file() and path != passing.url_file
+    ]
     assert len(shown) > 6
     assert not [text for text in shown if SECRET in text]
 
@@ -399,7 +412,12 @@ def test_a_fallback_that_fails_too_is_left_alone_too(tmp_path, second):
 def mail_entry(server, **more):
     entry = {"name": "Fallback e-mail", "kind": "mail", "after_seconds": 3, "host": HOST}
     entry |= {"port": server.port, "security": "none", "username": "", "password_file": ""}
-    return {**entry, "from": "monitml@example.org", "to": ["a@example.org", "b@example.org"], **more}
+    return {
+        **entry,
+        "from": "monitml@example.org",
+        "to": ["a@example.org", "b@example.org"],
+        **more,
+    }
 
 
 def test_people_are_told_by_mail(tmp_path):
@@ -411,7 +429,9 @@ def test_people_are_told_by_mail(tmp_path):
         wait(lambda: server.mails, 3 + PATIENCE)
         text = server.mails[0][1]
         assert "Subject: [MonitML] PredictionMeanTooLow in housing/bad v2" in text
-        assert "To: a@example.org, b@example.org" in text and "Auto-Submitted: auto-generated" in text
+        assert (
+            "To: a@example.org, b@example.org" in text and "Auto-Submitted: auto-generated" in text
+        )
         assert "Slack does not take messages: the webhook's channel is archived" in text
         passing.send("more", "yet more")
         time.sleep(2)
@@ -440,11 +460,15 @@ def test_a_wrong_password_is_said(tmp_path):
         server.stop()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"receivers": [{"name": "Slack", "kind": "webhook"}]}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"receivers": [{"name": "Slack", "kind": "webhook"}]}']
+)
 def test_a_file_of_receivers_that_is_none_is_a_sentence(tmp_path, text):
     inbox = Inbox(tmp_path, [])
     inbox.stop()
     (tmp_path / "receivers.json").write_text(text)
     result = subprocess.run(inbox.command, check=False, capture_output=True, text=True, timeout=10)
     assert result.returncode == 1
-    assert "receivers.json is no configuration" in result.stderr and "Traceback" not in result.stderr
+    assert (
+        "receivers.json is no configuration" in result.stderr and "Traceback" not in result.stderr
+    )

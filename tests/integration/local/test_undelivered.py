@@ -33,7 +33,11 @@ def stack(tmp_path_factory, slack, fallback):
     (directory / "fallback_url").write_text(fallback.url())
     entries = [
         {"name": "Slack", "kind": "webhook", "url_file": str(directory / "slack_url")},
-        {"name": "Fallback webhook", "kind": "webhook", "url_file": str(directory / "fallback_url")},
+        {
+            "name": "Fallback webhook",
+            "kind": "webhook",
+            "url_file": str(directory / "fallback_url"),
+        },
     ]
     entries[1]["after_seconds"] = 10
     stack = WatchingStack(directory, receivers=entries)
@@ -59,23 +63,31 @@ def test_a_message_reaches_slack_as_fast_as_the_inbox(stack, slack, fallback):
     assert fallback.attempts == []
 
 
-def test_a_revoked_webhook_is_said_on_the_board_and_by_the_fallback(stack, slack, fallback, chromium):  # noqa: F811
+def test_a_revoked_webhook_is_said_on_the_board_and_by_the_fallback(
+    stack, slack, fallback, chromium
+):  # noqa: F811
     slack.answer = (404, "no_service")
     before = len(slack.attempts)
     stack.start_traffic(per_second=40)
-    (alert,) = stack.wait(lambda: undelivered(stack), "the alert that messages do not get through", 15)
+    (alert,) = stack.wait(
+        lambda: undelivered(stack), "the alert that messages do not get through", 15
+    )
     assert alert["annotations"]["description"] == (
         "Slack does not take messages: the webhook is revoked, or its channel is gone."
         " Messages that wait: 1. They are in the inbox."
     )
     names = ("PredictionMeanTooLow in housing/bad v2", "AlertsNotDelivered")
     stack.wait(lambda: set(names) <= set(fallback.titles()), "both messages in the fallback", 10)
-    assert fallback.taken[0]["text"].startswith("Slack does not take messages: the webhook is revoked")
+    assert fallback.taken[0]["text"].startswith(
+        "Slack does not take messages: the webhook is revoked"
+    )
     assert len(slack.attempts) == before + 1
     stack.stop_traffic()
     page = chromium.new_page()
     page.goto(f"{stack.url}/user/")
-    page.wait_for_selector("article.alert.critical >> text=Slack does not take messages: the webhook is revoked")
+    page.wait_for_selector(
+        "article.alert.critical >> text=Slack does not take messages: the webhook is revoked"
+    )
     page.goto(stack.inbox_url)
     assert "Slack does not take messages" in page.inner_text("article >> nth=0")
     page.close()
@@ -105,12 +117,16 @@ def test_all_is_told_once_slack_takes_messages_again(stack, slack):
     before = len(slack.taken)
 
     def told():
-        titles = {part["title"] for payload in slack.taken[before:] for part in payload["attachments"]}
+        titles = {
+            part["title"] for payload in slack.taken[before:] for part in payload["attachments"]
+        }
         return wanted <= titles
 
     stack.wait(told, "what was held back", 20)
     assert slack.taken[before]["text"].startswith("Slack did not take messages: ")
     stack.wait(lambda: not undelivered(stack), "the alert to end", 15)
-    stack.wait(lambda: "Resolved: AlertsNotDelivered" in slack.titles(), "the message that it is over", 15)
+    stack.wait(
+        lambda: "Resolved: AlertsNotDelivered" in slack.titles(), "the message that it is over", 15
+    )
     time.sleep(2)
     assert not slack.was_hurried()

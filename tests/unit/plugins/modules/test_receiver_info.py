@@ -59,7 +59,7 @@ def answering(status, text):
 @pytest.mark.parametrize(
     ("status", "text", "state", "sentence"),
     [
-        (400, b"no_text", "lives", "The Slack webhook at 127.0.0.1 lives, as it answers 400 no_text to a text of nothing."),
+        (400, b"no_text", "lives", "The Slack webhook at 127.0.0.1 takes messages: it answers 400 no_text to an empty text, and posts nothing."),
         (404, b"no_service", "dead", "The Slack webhook at 127.0.0.1 does not take messages: the webhook is revoked, or never was (it answers 404 no_service)."),
         (503, b"<html>", "unknown", "The Slack webhook at 127.0.0.1 could not say whether it takes messages: it answers 503, as no webhook of Slack's does while it takes messages."),
     ],

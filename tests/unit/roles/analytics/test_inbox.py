@@ -192,7 +192,9 @@ def test_an_empty_inbox_says_so():
 def test_who_takes_no_messages_is_said_with_the_reason():
     page = page_of({"text": "hello"})
     assert "go on to Slack" in page and "<h2>Slack does not take messages</h2>" in page
-    assert "Since 40 s; 3 attempts, the next in 20 s. 1 message waits, and can be read here." in page
+    assert (
+        "Since 40 s; 3 attempts, the next in 20 s. 1 message waits, and can be read here." in page
+    )
     assert "Told: Slack 0.25 s later" in page and "&lt;b&gt;it&lt;/b&gt; is gone." in page
 
 

@@ -66,7 +66,10 @@ def test_one_that_is_late_says_so():
 def test_several_are_told_together_with_texts_of_their_own():
     told = inbox_words.together([message(1), message(2, {"text": "bare"})], 101.0, [])
     assert told["text"] == "2 messages at once." and told["username"] == "MonitML"
-    assert [part.get("title") or part["text"] for part in told["attachments"]] == ["title 1", "bare"]
+    assert [part.get("title") or part["text"] for part in told["attachments"]] == [
+        "title 1",
+        "bare",
+    ]
 
 
 @given(st.lists(st.sampled_from(["small", "large", "blocks", "text"]), min_size=1, max_size=60))
@@ -111,13 +114,17 @@ def test_a_payload_in_plain_words():
 
 
 def test_nothing_in_plain_words_is_markup():
-    told = inbox_words.in_plain_words([message(1, {"text": "<!channel> & <b> " + "x" * 9000})], 0, ["Note."])
+    told = inbox_words.in_plain_words(
+        [message(1, {"text": "<!channel> & <b> " + "x" * 9000})], 0, ["Note."]
+    )
     assert set(told) == {"text"} and "<" not in told["text"] and told["text"].startswith("Note.\n")
     assert len(told["text"]) < 4000
 
 
 def test_mail_names_the_first_and_holds_all():
-    subject, text = inbox_words.mail([message(1, FULL), message(2)], 0, ["Slack does not take messages."])
+    subject, text = inbox_words.mail(
+        [message(1, FULL), message(2)], 0, ["Slack does not take messages."]
+    )
     assert subject == "[MonitML] PriceTooLow in housing/bad v2 (and 1 more)"
     assert text.startswith("Slack does not take messages.\n\n1970-01-01")
     assert PLAIN in text and "title 2" in text
@@ -128,6 +135,9 @@ def test_plain_words_survive_odd_texts(extra):
     assert isinstance(inbox_words.plain({**extra, "text": "x", "attachments": [{}]}), str)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (59.9, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (59.9, "59 s"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")],
+)
 def test_spans(seconds, text):
     assert inbox_words.span(seconds) == text

@@ -106,7 +106,9 @@ def test_errors_are_told_by_their_kind_alone(error, words):
     assert delivery.unreached(error, 10) == ("unreachable", words, 0, 0)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/SECRET", "SECRET", "http://[SECRET", "http://h/SECRET x"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/SECRET", "SECRET", "http://[SECRET", "http://h/SECRET x"]
+)
 def test_a_url_that_leads_nowhere_is_told_without_it(url):
     answer = delivery.Webhook(url, 2).send({"text": "x"})
     assert answer.reason == "unreachable" and "SECRET" not in answer.words

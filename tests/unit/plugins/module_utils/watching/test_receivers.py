@@ -47,7 +47,10 @@ def test_slack_is_the_first_and_waits_for_nobody():
     ("changes", "said"),
     [
         ({"slack_url_file": ""}, "but analytics_slack_url_file is empty: set it, or leave"),
-        ({"fallback_after_seconds": "-1"}, "analytics_fallback_after_seconds must not be less than 0."),
+        (
+            {"fallback_after_seconds": "-1"},
+            "analytics_fallback_after_seconds must not be less than 0.",
+        ),
     ],
 )
 def test_what_cannot_work_is_a_sentence(changes, said):
@@ -58,11 +61,17 @@ def test_what_cannot_work_is_a_sentence(changes, said):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"to": ["nobody"]}, "analytics_fallback_email_to has 'nobody', which is no e-mail address."),
+        (
+            {"to": ["nobody"]},
+            "analytics_fallback_email_to has 'nobody', which is no e-mail address.",
+        ),
         ({"to": ["a@b.c, d@e.f"]}, "analytics_fallback_email_to has 'a@b.c, d@e.f'"),
         ({"from": ""}, "analytics_fallback_email_from has '', which is no e-mail address."),
         ({"from": "a@b\nBcc: c@d"}, "analytics_fallback_email_from has 'a@b\nBcc: c@d'"),
-        ({"host": ""}, "analytics_fallback_smtp_host is ''; an e-mail needs the name of a mail server."),
+        (
+            {"host": ""},
+            "analytics_fallback_smtp_host is ''; an e-mail needs the name of a mail server.",
+        ),
         ({"host": "smtp://x"}, "analytics_fallback_smtp_host is 'smtp://x'"),
         ({"port": 0}, "analytics_fallback_smtp_port is 0, which is no port."),
         ({"username": ""}, "analytics_fallback_smtp_password_file go together"),
