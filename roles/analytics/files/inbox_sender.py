@@ -292,7 +292,7 @@ class Sender(threading.Thread):
                 state = json.load(stream)
         except (OSError, ValueError):
             return {}
-        return state if isinstance(state, dict) else {}
+        return state if isinstance(state, dict) and isinstance(state.get("told"), int) else {}
 
     def _save(self):
         state = {

@@ -112,7 +112,8 @@ def _unmarked(text: str) -> str:
     text = _LINK.sub(lambda link: f"{link[2]}: {link[1]}" if link[2] else link[1], text)
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
         text = text.replace(entity, character)
-    return text
+    # Half a character, which JSON may hold and a mail may not.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def span(seconds: float) -> str:

@@ -12,10 +12,14 @@ import subprocess
 import sys
 import time
 
+from stub_slack import StubSlack
 from watching_stack import HOST, ROOT, deploy_inbox, free_port
 
 PROGRAM = ROOT / "roles/analytics/files/inbox.py"
 HOOK = "/services/T0/B0/local"
+SECRET = "wYsECREToNLY"
+# What a busy machine may take beyond what is measured.
+PATIENCE = 2.5
 
 
 class Inbox:
@@ -75,3 +79,37 @@ class Inbox:
             while chunk := sock.recv(65536):
                 answer += chunk
             return answer
+
+
+class Passing:
+    """An inbox that passes on to a stub of Slack."""
+
+    def __init__(self, directory, fallbacks=()):
+        self.slack = StubSlack()
+        self.url_file = directory / "slack_url"
+        self.url_file.write_text(self.slack.url(SECRET) + "\n")
+        receivers = [{"name": "Slack", "kind": "webhook", "url_file": str(self.url_file)}]
+        self.inbox = Inbox(directory, [*receivers, *fallbacks])
+
+    def send(self, *titles):
+        for title in titles:
+            body = {"username": "MonitML", "attachments": [{"title": title, "color": "danger"}]}
+            answer = self.inbox.ask("POST", HOOK, json.dumps(body))
+            assert answer == (200, "ok")
+
+    def receiver(self, name="Slack"):
+        content = json.loads(self.inbox.ask("GET", "/api/messages")[1])
+        return next(one for one in content["receivers"] if one["name"] == name)
+
+    def stop(self):
+        self.inbox.stop()
+        self.slack.stop()
+
+
+def wait(condition, seconds):
+    """The seconds until a condition was true; AssertionError where it was not in time."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - began

@@ -111,6 +111,7 @@ Value: 100"""
 
 def test_a_payload_in_plain_words():
     assert inbox_words.plain(FULL) == PLAIN
+    assert inbox_words.plain({"text": "half \ud800"}) == "half ?"
 
 
 def test_nothing_in_plain_words_is_markup():
