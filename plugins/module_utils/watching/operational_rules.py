@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from string import Template
 
+from ..receivers.delivery import REASONS
 from ..serving import prediction_metrics as series
 from . import model_metrics
 from .figures import figure_template
@@ -26,6 +27,9 @@ IDLE_SECONDS = 300
 WRONG_VERSION_WINDOW_SECONDS = 15
 WRONG_VERSION_SECONDS = 20
 DISK_RATIO_MIN = 0.1
+# Nothing but a person ends these; what else there is may be over with the next attempt.
+UNDELIVERED_AT_ONCE = ("revoked", "refused")
+UNDELIVERED_SECONDS = 10
 # Of a target, the labels that tell one server's series from another's.
 _SERVER = {"local": "job,instance", "kubernetes": "namespace,pod", "eks": "namespace,pod"}
 
@@ -228,18 +232,44 @@ def _watcher_down() -> dict:
 
 
 def _undelivered() -> dict:
+    """Messages that the inbox does not get, or that it cannot pass on."""
+    failing = "monitml_inbox_failing_seconds"
     return _of_stack(
         _alert(
             "AlertsNotDelivered",
-            "sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
+            # The reason is no label: an alert whose reason changes is still the same.
+            f'max by (receiver) ({failing}{{reason=~"{"|".join(UNDELIVERED_AT_ONCE)}"}} >= 0'
+            f" or {failing} >= {UNDELIVERED_SECONDS})"
+            " or sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
             0,
             "critical",
             "Messages about alerts do not get through.",
-            f"{figure_template('count')} attempts to send a message through"
-            " {{ $labels.integration }} failed in the last five minutes. The log of Alertmanager"
-            " tells why.",
+            "{{ if $labels.receiver }}{{ $labels.receiver }} does not take messages"
+            f"{_of_receiver(failing, _reason())}."
+            f"{_of_receiver('monitml_inbox_waiting_messages', _waiting())}"
+            " They are in the inbox."
+            f"{{{{ else }}}}{figure_template('count')} attempts to hand a message to the inbox failed"
+            " in the last five minutes. The log of Alertmanager tells why.{{ end }}",
         )
     )
+
+
+def _of_receiver(name: str, template: str) -> str:
+    """A template for the alert's receiver, in which . is the first sample of the series name."""
+    query = f"printf `{name}{{receiver=%q}}` $labels.receiver | query"
+    return f"{{{{ with {query} }}}}{{{{ with first . }}}}{template}{{{{ end }}}}{{{{ end }}}}"
+
+
+def _reason() -> str:
+    cases = "{{ else }}".join(
+        f'{{{{ if eq $reason "{reason}" }}}}: {words}' for reason, words in REASONS.items()
+    )
+    return f'{{{{ $reason := label "reason" . }}}}{cases}{"{{ end }}" * len(REASONS)}'
+
+
+def _waiting() -> str:
+    count = figure_template("count", "(value .)")
+    return f" Messages that wait: {count}."
 
 
 def _disk_full() -> dict:

@@ -49,8 +49,8 @@ _CLUSTER_NAME = "/".join(["([^/]+)"] * len(IDENTITY))
 def prometheus_config(deployment: dict, settings: dict) -> dict:
     """The content of prometheus.yml for a completed description.
 
-    settings: listen_address; prometheus_port, alertmanager_port, gateway_admin_port; inbox_port
-    and node_exporter_port, where 0 means that there is none; scrape_interval (models and gateway),
+    settings: listen_address; prometheus_port, alertmanager_port, gateway_admin_port, inbox_port;
+    node_exporter_port, where 0 means that there is none; scrape_interval (models and gateway),
     stack_scrape_interval (everything else) and evaluation_interval, as Prometheus writes
     durations; rule_files, a list of absolute paths.
     """
@@ -83,7 +83,6 @@ def prometheus_config(deployment: dict, settings: dict) -> dict:
             *(
                 _job(name, [_address(host, port)], keep=TOOL_SERIES)
                 for name, port in tools.items()
-                if port
             ),
             *(_of_node_exporter(settings) if settings["node_exporter_port"] else []),
         ],

@@ -100,7 +100,7 @@ def test_the_products_own_checkers_accept_the_configurations(stack):
 
 
 @pytest.mark.parametrize(
-    ("severity", "receiver"), [("critical", "slack"), ("warning", "slack"), ("info", "board")]
+    ("severity", "receiver"), [("critical", "inbox"), ("warning", "inbox"), ("info", "board")]
 )
 def test_what_needs_a_person_is_told_the_rest_is_on_the_board(stack, severity, receiver):
     command = [
