@@ -230,7 +230,10 @@ class Status:
 
     def warnings(self):
         """Sentences that whoever deploys this should read; a problem would keep it from serving."""
-        found = serve_warnings.read(self._directory)
+        try:
+            found = serve_warnings.read(self._directory)
+        except OSError:
+            found = []  # told by whoever asks for the metrics
         if self._of_model.dropped:
             text = "%d series of the model's own metrics are left out: there may be %d (canary_series_max)."
             found.append(text % (self._of_model.dropped, self._of_model.series_max))

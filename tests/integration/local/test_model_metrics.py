@@ -143,7 +143,7 @@ def stack(tmp_path_factory):
     predictor = {"name": "good", "version": "v1", "model": "telling", "traffic": 100}
     watched = {"measure": "metric", "max": 20}
     monitors = [
-        {**watched, "name": "QueueTooLong", "metric": "queue_length", "min_samples": 2},
+        {**watched, "name": "QueueTooLong", "metric": "queue_length", "window_seconds": 120, "min_samples": 2},
         {**watched, "name": "Misspelt", "metric": "queue_lenght"},
     ]
     deployment = housing_deployment(predictors=[predictor], monitors=monitors)
@@ -208,7 +208,7 @@ def test_a_metric_above_its_limit_is_told_and_shown(stack, page):
     assert stack.server.predict([[1.0]] * 30)[0] == 200
     (message,) = stack.wait(stack.messages, "a message", 20)
     assert message["title"] == "QueueTooLong in housing/good v1"
-    assert "the last value of the metric queue_length is 30 over the last 30 s" in message["text"]
+    assert "the last value of the metric queue_length is 30 over the last 120 s" in message["text"]
     fields = {field["title"]: field["value"] for field in message["fields"]}
     assert (fields["Limit"], fields["Samples"]) == ("at most 20", "4")
     for panel in ("gauges", "counters", "timers"):
@@ -238,6 +238,6 @@ def test_what_finds_no_room_is_told_in_the_run_and_on_the_board(stack, page):
     _status, answer = stack.server.ready()
     told = "5 series of the model's own metrics are left out: there may be 80 (canary_series_max)."
     assert told in answer["warnings"]
-    assert len(stack.query("of_user")) == 25
+    stack.wait(lambda: len(stack.query("of_user")) == 25, "what has room")
     page.wait_for_selector("article.alert.info:has-text('5 series of metrics')")
     page.wait_for_selector("article.alert.info:has-text('queue_lenght')")
