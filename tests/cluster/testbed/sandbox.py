@@ -39,10 +39,17 @@ def is_free(network: ipaddress.IPv4Network) -> bool:
 
 
 def hierarchies() -> list[Path]:
-    """Where control groups are mounted: one place with version 2, one for each controller with 1."""
+    """Where control groups are mounted: one place with version 2, one for each controller with 1.
+
+    A machine with version 1 may have 2 beside it, without controllers, and that is last.
+    """
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    first = [Path(place) for _device, place, kind, *_ in mounts if kind == "cgroup"]
-    return first or [Path(place) for _device, place, kind, *_ in mounts if kind == "cgroup2"]
+    return [
+        Path(place)
+        for wanted in ("cgroup", "cgroup2")
+        for _device, place, kind, *_ in mounts
+        if kind == wanted
+    ]
 
 
 class Sandbox:
@@ -201,8 +208,9 @@ class Sandbox:
                 if (group / name).exists() and not (place / "cgroup.controllers").exists():
                     (group / name).write_text((place / name).read_text())
             controllers = place / "cgroup.controllers"
-            if controllers.exists():
-                wanted = " ".join(f"+{name}" for name in controllers.read_text().split())
+            names = controllers.read_text().split() if controllers.exists() else []
+            if names:
+                wanted = " ".join(f"+{name}" for name in names)
                 for one in (place, group):
                     (one / "cgroup.subtree_control").write_text(wanted)
         (self._tree() / self.name / "daemons").mkdir(exist_ok=True)
