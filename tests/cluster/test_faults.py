@@ -135,7 +135,7 @@ def test_a_user_may_do_what_the_rules_say_and_nothing_else(
     for words in (
         ["get", "pods", "--namespace", "default"],
         ["get", "services"],
-        ["delete", "pods", "--all"],
+        ["delete", "pod", "nobody"],
         ["create", "configmap", "mine"],
     ):
         said = cluster.refusal(*words, kubeconfig=ann)

@@ -178,9 +178,11 @@ class Cluster:
         try:
             self.kubectl(*words, seconds=seconds + 30)
         except RuntimeError as error:
-            raise RuntimeError(
-                f"{error}\n{self.kubectl('describe', 'pods', '-n', namespace)}"
-            ) from None
+            there = ["--namespace", namespace]
+            pods = self.kubectl("describe", "pods", *there)[-3000:]
+            names = self.kubectl("get", "pods", "--output", "name", *there).split()
+            logs = [self.kubectl("logs", one, "--tail=20", *there, check=False) for one in names]
+            raise RuntimeError("\n".join([str(error), pods, *logs])) from None
 
     def load_image(self, image: ProgramImage | Path) -> str:
         """Has the node know an image without a registry: one of programs, or a docker save archive.
