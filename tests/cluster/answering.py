@@ -4,13 +4,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import urllib.request
 
 from testbed.cluster import Cluster
 from testbed.program_images import busybox
 
 _SCRIPT = "mkdir /tmp/www; hostname > /tmp/www/index.html; echo serving; exec httpd -f -p 8080 -h /tmp/www"
+_ASK = """
+import json, sys, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+asked = [opener.open(sys.argv[1], timeout=10).read() for _one in range(int(sys.argv[2]))]
+print(json.dumps([answer.decode().strip() for answer in asked]))
+"""
 
 
 def deployment(image: str, name: str = "answer", replicas: int = 2) -> dict:
@@ -73,7 +81,7 @@ def ask(url: str, host: str = "") -> str:
         return answer.read().decode().strip()
 
 
-def ask_inside(cluster: Cluster, url: str) -> str:
-    """What a URL answers to the node."""
-    words = cluster.command_inside("busybox", "wget", "-q", "-T", "5", "-O", "-", url)
-    return subprocess.check_output(words, text=True, env={"PATH": "/usr/bin:/bin"}).strip()
+def ask_inside(cluster: Cluster, url: str, times: int = 1) -> set[str]:
+    """What a URL answers to the node, asked so many times."""
+    words = cluster.command_inside(sys.executable, "-c", _ASK, url, str(times))
+    return set(json.loads(subprocess.check_output(words, text=True)))

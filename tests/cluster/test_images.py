@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from answering import ask_inside, deployment, service
 from testbed.cluster import Cluster
-from testbed.program_images import ProgramImage, busybox, of_program
+from testbed.program_images import ProgramImage, busybox, of_package
 from testbed.programs import ROOT
 
 # The engine of the tests of images, of which a machine has one.
@@ -33,7 +33,7 @@ def _push(dockerd: Dockerd, cluster: Cluster, image: str, repository: str) -> di
     """Pushes an image as the role images does, with its module and no account."""
     given = {
         "name": image,
-        "repository": cluster.registry.name(repository),
+        "repository": f"{cluster.registry.address}/{repository}",
         "engine_host": dockerd.host,
         "ca_file": str(cluster.registry.ca_file),
     }
@@ -64,7 +64,8 @@ def test_the_node_runs_what_an_engine_has_pushed(
     image = f"{cluster.registry.address}/tests/answer@{pushed['digest']}"
     cluster.apply(deployment(image), service(), namespace=namespace)
     cluster.wait_for("deployment/answer", namespace)
-    assert ask_inside(cluster, _address(cluster, namespace, "answer")).startswith("answer-")
+    (told,) = ask_inside(cluster, _address(cluster, namespace, "answer"))
+    assert told.startswith("answer-")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_the_node_runs_what_an_engine_has_pushed(
 def test_programs_of_debian_run_in_pods(
     cluster: Cluster, namespace: str, program: str, port: int, options: list[str]
 ) -> None:
-    image = of_program(f"localhost/{program}:debian", program)
+    image = of_package(f"localhost/{program}:debian", program)
     text = "receivers: [{name: nobody}]\nroute: {receiver: nobody}\n" if "alert" in program else ""
     config = {
         "apiVersion": "v1",
@@ -106,7 +107,7 @@ def test_programs_of_debian_run_in_pods(
     ]
     cluster.apply(config, deployed, service(program, port), namespace=namespace)
     cluster.wait_for(f"deployment/{program}", namespace)
-    told = ask_inside(cluster, _address(cluster, namespace, program) + "metrics")
+    (told,) = ask_inside(cluster, _address(cluster, namespace, program) + "metrics")
     assert "_build_info" in told
 
 

@@ -50,7 +50,7 @@ class ProgramImage:
 
     def archive(self) -> Path:
         """Path of a tar that docker load and containerd read."""
-        files = dict(self.files)
+        files: dict[str, str | Path] = dict(self.files)
         for path in self.files.values():
             files.update(_libraries(str(path)))
         stats = {path: (str(source), os.stat(source)) for path, source in sorted(files.items())}
@@ -120,6 +120,16 @@ def of_program(name: str, program: str, **options) -> ProgramImage:
     return ProgramImage(name, options.pop("entrypoint", [path]), files, **options)
 
 
+def of_package(name: str, package: str) -> ProgramImage:
+    """Image of all that a package of Debian has put on this machine; it starts the program of that name."""
+    listed = subprocess.run(
+        ["dpkg-query", "--listfiles", package], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    left_out = ("/usr/share/doc", "/usr/share/man", "/etc/init.d", "/lib/systemd")
+    files = {one: one for one in listed if os.path.isfile(one) and not one.startswith(left_out)}
+    return of_program(name, package, files=files)
+
+
 def busybox(name: str = BUSYBOX, **options) -> ProgramImage:
     """A shell with the usual small programs: httpd, wget, nslookup."""
     commands = ("sh", "cat", "sleep", "wget", "httpd", "nslookup", "hostname", "true", "false")
@@ -139,7 +149,7 @@ def of_cluster(programs: Programs) -> list[ProgramImage]:
 def of_istio(programs: Programs) -> list[ProgramImage]:
     """Istio's two images, named as its charts name them."""
     local, etc = "/usr/local/bin", "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"
-    proxy = {
+    proxy: dict[str, str | Path] = {
         f"{local}/pilot-agent": programs["pilot-agent"],
         f"{local}/envoy": programs["envoy"],
         etc: programs.istio / "envoy_bootstrap.json",
