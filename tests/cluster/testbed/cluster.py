@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import functools
 import json
@@ -14,10 +15,9 @@ from pathlib import Path
 
 import yaml
 
-from . import istio, program_images
+from . import istio
 from .node import Node
-from .patience import wait_until
-from .program_images import ProgramImage
+from .program_images import ProgramImage, of_cluster, of_istio
 from .programs import KUBERNETES, Programs, build
 from .sandbox import Sandbox
 
@@ -110,14 +110,19 @@ class Cluster:
     def start(self, with_istio: bool = True) -> Cluster:
         """Makes it, up to pods that find each other by name, and a gateway where it is wanted."""
         self.sandbox.make()
-        images = program_images.of_cluster(self.programs)
-        images += program_images.of_istio(self.programs) if with_istio else []
-        self.node.start(self.kubectl, images)
-        wait_until(
-            lambda: self.kubectl("get", "serviceaccount", "default", check=False),
-            otherwise=self.node.complaint("kube-controller-manager"),
-        )
-        self.kubectl("apply", "-f", _MANIFESTS / "dns.yml")
+        self.node.start_api()
+        # Each of these takes seconds, and they wait for nothing of each other.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            first = [pool.submit(self.load_image, one) for one in of_cluster(self.programs)]
+            self.node.wait_for_api()
+            rest: list[concurrent.futures.Future] = []
+            if with_istio:
+                rest += [pool.submit(self.kubectl, *words) for words in istio.definitions(self)]
+                rest += [pool.submit(self.load_image, one) for one in of_istio(self.programs)]
+            _wait(first)
+            self.node.start_rest()
+            self.kubectl("create", "-f", _MANIFESTS / "dns.yml")
+            _wait(rest)
         if with_istio:
             istio.install(self)
         self.wait_for("deployment/coredns", "kube-system")
@@ -226,3 +231,9 @@ class Cluster:
             command = " ".join([program, *map(str, words)])
             raise RuntimeError(f"{command} failed:\n{done.stderr}{done.stdout}")
         return done
+
+
+def _wait(work: Sequence[concurrent.futures.Future]) -> None:
+    """Waits for all of it, and fails as it did."""
+    for one in work:
+        one.result()

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import typing
 from pathlib import Path
 
@@ -12,22 +14,30 @@ if typing.TYPE_CHECKING:
 
 NAMESPACE = "istio-system"
 GATEWAY_PORT = 30080
+_DEFINITIONS = "charts/base/files/crd-all.gen.yaml"
 _VALUES = Path(__file__).resolve().parents[1] / "manifests"
 
 
-def install(cluster: Cluster) -> None:
-    """Installs them, up to a gateway that is ready."""
+def definitions(cluster: Cluster) -> list[list[str | Path]]:
+    """Commands of kubectl that define Istio's resources and those of the Gateway API, in any order."""
     folder = cluster.programs.istio
-    # Some of these are larger than what a client-side apply can note in an annotation.
-    cluster.kubectl("apply", "--server-side", "-f", folder / "gateway-api")
-    _install(cluster, "istio-base", folder / "charts/base")
-    _install(cluster, "istiod", folder / "charts/istiod", _VALUES / "istiod.yml")
+    # Created, not applied: some are larger than what apply can note in an annotation.
+    return [["create", "-f", folder / "gateway-api"], ["create", "-f", folder / _DEFINITIONS]]
+
+
+def install(cluster: Cluster) -> None:
+    """Installs them after their definitions, up to a gateway that is ready."""
+    folder = cluster.programs.istio
+    # The chart would define one after the other what was defined before, while the node started.
+    text = (folder / _DEFINITIONS).read_text(encoding="utf-8")
+    defined = json.dumps(re.findall(r"^  name: (\S+\.istio\.io)$", text, re.M))
+    _install(cluster, "istio-base", "--set-json", f"base.excludedCRDs={defined}")
+    _install(cluster, "istiod", "--values", _VALUES / "istiod.yml")
     # A gateway's pod gets its image from istiod, and its configuration, so that one is first.
-    _install(cluster, "istio-ingressgateway", folder / "charts/gateway", _VALUES / "gateway.yml")
+    _install(cluster, "istio-ingressgateway", "--values", _VALUES / "gateway.yml", chart="gateway")
 
 
-def _install(cluster: Cluster, release: str, chart: Path, values: Path | None = None) -> None:
-    options = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
-    cluster.helm(
-        "install", release, chart, *options, *(["--values", str(values)] if values else [])
-    )
+def _install(cluster: Cluster, release: str, *options: str | Path, chart: str = "") -> None:
+    place = cluster.programs.istio / "charts" / (chart or release.removeprefix("istio-"))
+    there = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "240s"]
+    cluster.helm("install", release, place, *there, *options)

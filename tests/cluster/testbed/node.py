@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import base64
-import concurrent.futures
+import contextlib
 import json
 import os
 import secrets
+import ssl
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterable
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -45,30 +47,44 @@ class Node:
         """Who signs the cluster's certificates."""
         return Authority(self.etc / "pki")
 
-    def start(
-        self, kubectl: Callable[..., str], images: Iterable[program_images.ProgramImage]
-    ) -> None:
-        """Starts everything, up to a node that is ready."""
+    def start_api(self) -> None:
+        """Starts what waits for nothing: the API server, the registry and containerd."""
         self.etc.mkdir()
-        authority = self.authority
-        self._start_api(authority)
-        self._start_registry(authority)
+        self._start_api(self.authority)
+        self._start_registry(self.authority)
         self._start_containerd()
-        # Each of these takes seconds, and they wait for nothing of each other.
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            loads = [pool.submit(self.load, image.archive()) for image in images]
-            wait_until(
-                lambda: self._api_is_ready(kubectl), otherwise=self.complaint("kube-apiserver")
-            )
-            self._start_controllers()
-            self._start_proxy()
-            for load in loads:
-                load.result()
-        self.start_kubelet(authority)
-        wait_until(
-            lambda: " Ready" in kubectl("get", "node", NODE, check=False),
-            otherwise=self.complaint("kubelet"),
+
+    def wait_for_api(self) -> None:
+        """Waits until the API answers."""
+        wait_until(self._api_is_ready, otherwise=self.complaint("kube-apiserver"))
+
+    def start_rest(self) -> None:
+        """Starts what needs the API and the images of every node, up to one that takes pods."""
+        self._start_controllers()
+        self._start_proxy()
+        self._configure_kubelet(self.authority)
+        self.start_kubelet()
+        wait_until(self._is_ready, otherwise=self.complaint("kubelet"))
+        # Without, no pod is let in.
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        wait_until(lambda: self.ask(account), otherwise=self.complaint("kube-controller-manager"))
+
+    def ask(self, path: str) -> str:
+        """What the API answers to an administrator; nothing where it refuses or does not answer.
+
+        Asking like this is far cheaper than with a program that has to be started each time.
+        """
+        request = urllib.request.Request(f"https://{self.sandbox.node_address}:{API_PORT}{path}")
+        request.add_header("Authorization", f"Bearer {self.token}")
+        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        opener = urllib.request.build_opener(
+            # Whatever proxy the machine has cannot reach the node.
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=context),
         )
+        with contextlib.suppress(OSError), opener.open(request, timeout=10) as answer:
+            return answer.read().decode()
+        return ""
 
     def load(self, archive: Path) -> None:
         """Has the node know the images of an archive, as docker save writes it."""
@@ -123,11 +139,9 @@ class Node:
         """An administrator's token, for clients between which and the API something stands."""
         return (self.etc / "tokens.csv").read_text().split(",")[0]
 
-    def start_kubelet(self, authority: Authority | None = None) -> None:
+    def start_kubelet(self) -> None:
         """Starts the kubelet; again, where it was ended."""
         etc = self.etc
-        if authority:
-            self._configure_kubelet(authority)
         self.sandbox.start(
             "kubelet",
             [self.programs["kubelet"]]
@@ -184,10 +198,15 @@ class Node:
             ),
         )
 
-    def _api_is_ready(self, kubectl: Callable[..., str]) -> bool:
+    def _api_is_ready(self) -> bool:
         if not self.sandbox.runs("kube-apiserver"):
             raise RuntimeError(self.complaint("kube-apiserver")())
-        return kubectl("get", "--raw", "/readyz", check=False) == "ok"
+        return self.ask("/readyz") == "ok"
+
+    def _is_ready(self) -> bool:
+        told = self.ask(f"/api/v1/nodes/{NODE}")
+        conditions = json.loads(told)["status"].get("conditions", []) if told else []
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
     def _start_controllers(self) -> None:
         pki = self.authority.folder

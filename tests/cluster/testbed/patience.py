@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    check: Callable[[], T], seconds: float = 60, pause: float = 0.1, otherwise: Callable = str
+    check: Callable[[], T], seconds: float = 120, pause: float = 0.1, otherwise: Callable = str
 ) -> T:
     """What check() gives once it is true. Fails with what otherwise() says after so many seconds."""
     deadline = time.monotonic() + seconds
