@@ -13,9 +13,19 @@ from testbed.cluster import Cluster
 from testbed.program_images import busybox
 
 _SCRIPT = "mkdir /tmp/www; hostname > /tmp/www/index.html; echo serving; exec httpd -f -p 8080 -h /tmp/www"
+# A service is refused until the node has heard of its pods, a moment after they are ready.
 _ASK = """
-import json, sys, urllib.request
+import json, sys, time, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+end = time.monotonic() + 60
+while True:
+    try:
+        opener.open(sys.argv[1], timeout=10)
+        break
+    except OSError:
+        if time.monotonic() > end:
+            raise
+        time.sleep(0.1)
 asked = [opener.open(sys.argv[1], timeout=10).read() for _one in range(int(sys.argv[2]))]
 print(json.dumps([answer.decode().strip() for answer in asked]))
 """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import urllib.error
+from collections.abc import Iterator
 
 import pytest
 from answering import ask, ask_inside, deploy
@@ -13,7 +14,7 @@ from testbed.cluster import Cluster
 from testbed.patience import wait_until
 
 
-def _gateway(name: str, host: str) -> list[dict]:
+def _virtual_service(name: str, host: str) -> list[dict]:
     """Routes a host from the ingress gateway, as Seldon's operator would."""
     gateway = {
         "apiVersion": "networking.istio.io/v1",
@@ -39,31 +40,41 @@ def _gateway(name: str, host: str) -> list[dict]:
     return [gateway, route]
 
 
-def _route(host: str) -> list[dict]:
-    """The same in the words of the Gateway API, on the gateway that is there."""
-    group = "gateway.networking.k8s.io/v1"
+@pytest.fixture
+def gateway(cluster: Cluster) -> Iterator[str]:
+    """Name of a Gateway in the words of the Gateway API, on the ingress gateway that is there."""
     there = {"type": "Hostname", "value": "istio-ingressgateway.istio-system.svc.cluster.local"}
-    gateway = {
-        "apiVersion": group,
-        "kind": "Gateway",
-        "metadata": {"name": "route"},
-        "spec": {
-            "gatewayClassName": "istio",
-            "addresses": [there],
-            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "hostname": host}],
-        },
+    listener = {
+        "name": "http",
+        "port": 80,
+        "protocol": "HTTP",
+        "allowedRoutes": {"namespaces": {"from": "All"}},
     }
-    route = {
-        "apiVersion": group,
+    made = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "test"},
+        "spec": {"gatewayClassName": "istio", "addresses": [there], "listeners": [listener]},
+    }
+    # It can only stand for a service of its own namespace.
+    cluster.apply(made, namespace="istio-system")
+    yield "test"
+    kind = "gateways.gateway.networking.k8s.io"
+    cluster.kubectl("delete", kind, "test", "--namespace", "istio-system")
+
+
+def _route(gateway: str, host: str) -> dict:
+    """Routes a host from that Gateway."""
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": {"name": "route"},
         "spec": {
-            "parentRefs": [{"name": "route"}],
+            "parentRefs": [{"name": gateway, "namespace": "istio-system"}],
             "hostnames": [host],
             "rules": [{"backendRefs": [{"name": "answer", "port": 80}]}],
         },
     }
-    return [gateway, route]
 
 
 def _ask_gateway(cluster: Cluster, host: str) -> str:
@@ -79,7 +90,7 @@ def _ask_gateway(cluster: Cluster, host: str) -> str:
 
 
 def test_a_deployment_answers_by_cluster_ip_by_name_and_through_the_gateway(
-    cluster: Cluster, namespace: str
+    cluster: Cluster, namespace: str, gateway: str
 ) -> None:
     names = deploy(cluster, namespace)
     assert len(names) == 2
@@ -93,8 +104,8 @@ def test_a_deployment_answers_by_cluster_ip_by_name_and_through_the_gateway(
     cluster.refusal(*inside, "nslookup", "nobody.default.svc.cluster.local")
 
     for host, objects in (
-        ("istio.test", _gateway("answer", "istio.test")),
-        ("route.test", _route("route.test")),
+        ("istio.test", _virtual_service("answer", "istio.test")),
+        ("route.test", [_route(gateway, "route.test")]),
     ):
         assert not _ask_gateway(cluster, host)
         cluster.apply(*objects, namespace=namespace)
