@@ -21,8 +21,8 @@ from pathlib import Path
 # Programs have these written in, and two clusters must not share them.
 _PRIVATE = ("run", "var/lib", "var/log")
 _TRUST = Path("/etc/docker/certs.d")
-# Held, or Python would complain that they still run.
-_children: list[subprocess.Popen] = []
+# By sandbox: held, or Python would complain that they still run, and left as zombies when they do not.
+_children: dict[str, list[subprocess.Popen]] = {}
 
 
 def network_of(slot: int) -> ipaddress.IPv4Network:
@@ -116,7 +116,8 @@ class Sandbox:
         """Whether a daemon is there, and is the one that was started."""
         with contextlib.suppress(OSError, ValueError):
             pid = self.pid(name)
-            _reap()
+            for child in _children.get(self.name, []):
+                child.poll()
             return f"/{self.name}/" in Path(f"/proc/{pid}/cgroup").read_text()
         return False
 
@@ -152,7 +153,8 @@ class Sandbox:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"processes of {self.name} cannot be ended: {left}")
             time.sleep(0.02)
-        _reap()
+        for child in _children.pop(self.name, []):
+            child.wait()
         subprocess.run(["ip", "link", "delete", self._link], capture_output=True, check=False)
         self._remove_groups()
         shutil.rmtree(self.trust, ignore_errors=True)
@@ -171,7 +173,7 @@ class Sandbox:
                 cwd="/",
                 start_new_session=True,
             )
-        _children.append(process)
+        _children.setdefault(self.name, []).append(process)
         (self.directory / "pid" / name).write_text(str(process.pid))
         while process.poll() is None and not self.runs(name):
             time.sleep(0.002)
@@ -233,8 +235,3 @@ def _remove_group(path: Path, seconds: float = 10) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-def _reap() -> None:
-    """Lets go of children that have ended."""
-    _children[:] = [child for child in _children if child.poll() is None]
