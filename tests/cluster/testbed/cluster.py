@@ -143,13 +143,13 @@ class Cluster:
         stdin: str | None = None,
         check: bool = True,
         kubeconfig: Path | None = None,
-        seconds: float = 120,
+        seconds: float = 300,
     ) -> str:
         """What kubectl prints. Fails with what it says where it fails, unless check is false."""
         return self._client("kubectl", words, stdin, check, kubeconfig, seconds).stdout
 
     def refusal(
-        self, *words: str | Path, kubeconfig: Path | None = None, seconds: float = 120
+        self, *words: str | Path, kubeconfig: Path | None = None, seconds: float = 300
     ) -> str:
         """What kubectl says of a command that has to fail."""
         done = self._client("kubectl", words, None, False, kubeconfig, seconds)

@@ -39,5 +39,5 @@ def install(cluster: Cluster) -> None:
 
 def _install(cluster: Cluster, release: str, *options: str | Path, chart: str = "") -> None:
     place = cluster.programs.istio / "charts" / (chart or release.removeprefix("istio-"))
-    there = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "240s"]
+    there = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "5m"]
     cluster.helm("install", release, place, *there, *options)

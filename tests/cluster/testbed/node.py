@@ -195,6 +195,8 @@ class Node:
                 # Or "kubectl logs" looks up the node's name, which nobody knows.
                 kubelet_preferred_address_types="InternalIP",
                 profiling="false",
+                # On a machine that has much else to do, a minute is soon over.
+                request_timeout="5m",
             ),
         )
 
