@@ -49,11 +49,13 @@ class Traces:
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
+                state = (path / "stat").read_text().rpartition(") ")[2][0]
                 told = (path / "cmdline").read_text() + (path / "cgroup").read_text()
             except OSError:
                 # It ended in the meantime.
                 continue
-            found += [path.name] if self._with_words(told) else []
+            # One that has ended only waits for whoever inherited it, the machine's first process.
+            found += [path.name] if state != "Z" and self._with_words(told) else []
         return found
 
     def _lines(self, *words: str) -> list[str]:
