@@ -242,6 +242,14 @@ _MEASURED = (
     f" / on (namespace,deployment_name) group_left () ({_ALL_REQUESTS} > 0))"
 )
 
+# Shares are of one whole: where one of them changed, came or went, all of them did.
+_SPLIT = f"{TRAFFIC_DECLARED}{{$deployment}}"
+_RESPLIT = (
+    f"changes({_SPLIT}[$settled]) > 0"
+    f" or {_SPLIT} unless on ($identity) {_SPLIT} offset $settled"
+    f" or {_SPLIT} offset $settled unless on ($identity) {_SPLIT}"
+)
+
 
 def _extreme(words: str, function: str, name: str) -> Measure:
     # Drops NaN, which stands for "no prediction lately".
@@ -284,8 +292,7 @@ MEASURES = {
     "traffic_deviation_ratio": Measure(
         "distance of the measured share of the requests from the declared one",
         "ratio",
-        f"abs({_MEASURED} - on ($identity) {_DECLARED}) unless on ($identity)"
-        f" (changes({TRAFFIC_DECLARED}{{$deployment}}[$settled]) > 0)",
+        f"abs({_MEASURED} - on ($identity) {_DECLARED}) unless on (namespace,deployment_name) ({_RESPLIT})",
         # The requests of the whole deployment: it is their split that is judged.
         f"0 * {_DECLARED} + on (namespace,deployment_name) group_left () {_ALL_REQUESTS}",
     ),

@@ -316,6 +316,34 @@ def test_a_changed_split_is_not_judged_by_the_requests_before_it(tmp_path):
     promtool(tmp_path, series, promql_expr_test=tests)
 
 
+def test_a_new_version_is_not_judged_by_the_requests_of_the_old_one(tmp_path):
+    declared = "monitml:traffic_declared:ratio"
+    responses = "monitml:gateway_responses:total"
+    new = GOOD.replace("v1", "v3")
+    series = {
+        # The old version is declared until its last request is answered, the new one from before its first.
+        f'{declared}{{{GOOD},shadow="false"}}': "0.75+0x97 0+0x4 stale",
+        f'{declared}{{{new},shadow="false"}}': "_x98 0.75+0x200",
+        f'{declared}{{{BAD},shadow="false"}}': "0.25+0x300",
+        f'{responses}{{{GOOD},code_class="2"}}': f"{steps((3, 100), (0, 3))} stale",
+        f'{responses}{{{new},code_class="2"}}': "_x98 0+0x1 0+3x200",
+        f'{responses}{{{BAD},code_class="2"}}': steps((1, 300)),
+    }
+    query = queries.value_query(
+        "traffic_deviation_ratio", "local", queries.Scope.of(housing_deployment()), "30s"
+    )
+    before, after = ({f"{{{who}}}": 0, f"{{{BAD}}}": 0} for who in (GOOD, new))
+    tests = [
+        {
+            "expr": query,
+            "eval_time": f"{at}s",
+            "exp_samples": [{"labels": k, "value": v} for k, v in found.items()],
+        }
+        for at, found in ((90, before), (99, {}), (102, {}), (115, {}), (130, {}), (150, after))
+    ]
+    promtool(tmp_path, series, promql_expr_test=tests)
+
+
 def test_shadows_are_no_part_of_the_split(tmp_path):
     predictors = [
         {"name": "good", "version": "v1", "model": "housing", "traffic": 100},
