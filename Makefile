@@ -5,7 +5,7 @@
 # make lock     locks the newest versions that the *.in files allow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo destroy test lint unit molecule integration sanity clean lock
+.PHONY: help demo destroy test lint unit molecule integration cluster sanity clean lock
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -54,7 +54,7 @@ demo: root $(VENV)/.run
 destroy: root $(VENV)/.run
 	@ansible-playbook $(BECOME) playbooks/destroy.yml
 
-test: lint unit molecule integration sanity
+test: lint unit molecule integration cluster sanity
 
 lint: $(VENV)/.test
 	@ansible-lint --profile production
@@ -71,6 +71,12 @@ integration: root $(VENV)/.test
 	@ansible-playbook $(BECOME) tests/prepare.yml
 	@pytest -n 2 --dist loadfile tests/integration
 
+# A Kubernetes of its own; the first time it is built, which takes a quarter of an hour.
+cluster: root $(VENV)/.test
+	@ansible-playbook $(BECOME) tests/prepare.yml
+	@cd tests/cluster && python -m testbed build
+	@pytest -n 2 --dist loadfile tests/cluster
+
 sanity: $(VENV)/.test
 	@./tests/sanity.sh
 
@@ -78,7 +84,7 @@ clean:
 	rm -rf $(VENV) $(CACHE) .pytest_cache .hypothesis tests/output
 
 lock: $(VENV)/.test
-	@for name in requirements tests/requirements roles/seldon/files/serving roles/seldon/files/tools; do \
+	@for name in requirements tests/requirements roles/seldon/files/serving roles/seldon/files/tools tests/cluster/go/toolchain; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt \
 			$$(test -f $$name.toml && echo --config-file $$name.toml) \

@@ -93,7 +93,7 @@ function sign() {
 
 // -- predictors -----------------------------------------------------------------------------------
 
-function drawFigures({ panel, means, monitors, predictors, firing, color }) {
+function drawFigures({ panel, means, monitors, warnings, predictors, firing, color }) {
   const shown = predictors.filter((predictor) => state.predictor === EVERY || predictor.name === state.predictor);
   find("figures").replaceChildren(...shown.map((predictor) => {
     const own = (labels) => labels.predictor_name === predictor.name && labels.predictor_version === predictor.version;
@@ -111,6 +111,9 @@ function drawFigures({ panel, means, monitors, predictors, firing, color }) {
         el("span", { class: "chip", text: predictor.version }),
         ...(predictor.shadow ? [el("span", { class: "chip", text: "shadow" })] : []),
       ]),
+      // What its start warned of, until another version is deployed; each server says the same.
+      ...[...new Set(warnings.filter((entry) => own(entry.labels)).map((entry) => entry.labels.warning))].sort()
+        .map((text) => el("p", { class: "note", text })),
       el("p", { class: `big${limit ? " off" : ""}`, text }),
       el("p", { class: `caption${limit ? " off" : ""}`, text: caption(panel, mean, limit) }),
       monitorTable(monitors, own, firing),
@@ -132,13 +135,19 @@ function caption(panel, mean, limit) {
 
 const limitText = (limit, unit) => `${limit.labels.bound === "min" ? "at least" : "at most"} ${format(limit.value, unit)}`;
 
+// A metric of the model's own is told by its statistic and its name.
+function measureOf({ measure, metric, statistic }) {
+  const { words, unit } = board.measures[measure];
+  return metric ? { words: `${statistic} of the metric ${metric}`, unit: statistic === "rate" ? "per_second" : unit } : { words, unit };
+}
+
 function monitorTable(monitors, own, firing) {
   const names = [...new Set(monitors.limit.map((entry) => entry.labels.monitor))];
   const isBroken = (name) => firing.some((alert) => alert.labels.monitor === name && own(alert.labels));
   names.sort((one, other) => isBroken(other) - isBroken(one) || one.localeCompare(other));
   const rows = names.map((name) => {
     const of = (entries) => entries.find((entry) => entry.labels.monitor === name && (entry.labels.predictor_name === undefined || own(entry.labels)));
-    const measure = board.measures[of(monitors.limit).labels.measure];
+    const measure = measureOf(of(monitors.limit).labels);
     const limits = monitors.limit.filter((entry) => entry.labels.monitor === name);
     const value = of(monitors.value);
     const broken = isBroken(name);
@@ -181,13 +190,15 @@ const DRAW = {
   lines: async (plot, panel, { variables, from, to, step, color, limitsOf, tests }) => {
     const found = await Promise.all(panel.series.map((entry) => range(fill(entry.query, variables), from, to, step)));
     const series = panel.series.flatMap((entry, index) => found[index].map(({ labels, points }) => ({
-      label: `${who(labels)} ${entry.name}`.trim() || panel.title,
+      label: [who(labels), labels.monitml_metric, entry.name].filter(Boolean).join(" ") || panel.title,
       look: entry.look,
       color: color(labels),
       points,
       last: to - points[points.length - 1][0] <= step * 2 ? points[points.length - 1][1] : null,
     })));
     series.sort((one, other) => one.label.localeCompare(other.label));
+    plot.closest(".panel").hidden = panel.optional && !series.length;
+    if (plot.closest(".panel").hidden) return;
     const limits = limitsOf(panel).map((limit) => ({ value: limit.value, text: limitText(limit, panel.unit) }));
     lines(plot, { series, limits, tests, unit: panel.unit, from, to, step, title: panel.title });
   },
@@ -248,15 +259,15 @@ async function draw() {
   const ask = (query) => instant(fill(query, variables), now);
   const figures = board.panels.find((panel) => panel.kind === "figures");
   const from = to - state.range;
-  const [every, value, samples, limit, means, tested] = await Promise.all([
-    askAlerts(), ask(board.monitors.value), ask(board.monitors.samples), ask(board.monitors.limit), ask(figures.series[0].query),
+  const [every, value, samples, limit, means, warnings, tested] = await Promise.all([
+    askAlerts(), ask(board.monitors.value), ask(board.monitors.samples), ask(board.monitors.limit), ask(figures.series[0].query), ask(board.warnings),
     range(fill(board.load_tests.query, variables), from, to, LOAD_TEST_STEP),
   ]);
   const firing = every.filter(({ labels }) => labels.scope === "stack" ||
     (labels.deployment_name === state.deployment && labels.namespace === state.namespace));
   const color = palette(predictors);
   drawAlerts(firing, now);
-  drawFigures({ panel: figures, means, monitors: { value, samples, limit }, predictors, firing, color });
+  drawFigures({ panel: figures, means, monitors: { value, samples, limit }, warnings, predictors, firing, color });
   const limitsOf = (panel) => (panel.limits ? limit.filter((entry) => entry.labels.measure === panel.measure) : []);
   hint(choices.length > 0, means.length > 0);
   const tests = loadTests(tested, board.load_tests, from, to);

@@ -16,6 +16,7 @@ class FilterModule:
             "envoy_routes": late("local.gateway", "envoy_routes"),
             "image_record": late("deployment.description", "image_record"),
             "model_containers": late("local.servers", "model_containers"),
-            "model_ports": late("local.servers", "model_ports"),
             "model_services": late("local.servers", "model_services"),
+            "placed": late("local.servers", "placed"),
+            "wanted_servers": late("local.servers", "wanted_servers"),
         }

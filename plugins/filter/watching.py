@@ -16,6 +16,8 @@ class FilterModule:
             "alertmanager_config": late("watching.messages", "alertmanager_config"),
             "board": late("watching.board", "board"),
             "dashboard": late("watching.dashboard", "dashboard"),
+            "inbox_receivers": late("watching.messages", "inbox_receivers"),
             "model_reports": late("watching.scraping", "model_reports"),
             "prometheus_config": late("watching.scraping", "prometheus_config"),
+            "receiver_problems": late("watching.messages", "receiver_problems"),
         }

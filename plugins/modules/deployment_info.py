@@ -42,7 +42,7 @@ options:
     type: path
   first_port:
     description:
-      - First of the ports given to the model servers.
+      - First of the ports given to the model servers. M(monitml.stack.model_server_info) gives them those that they have.
     type: int
     default: 9000
   environment_files:

@@ -57,6 +57,11 @@ options:
     description: Whether services of O(group) that are not listed are stopped and removed.
     type: bool
     default: false
+  keep:
+    description: Names of services of O(group) that O(purge) leaves as they are, though they are not listed.
+    type: list
+    elements: str
+    default: []
   services:
     description: The services.
     type: list
@@ -209,16 +214,14 @@ services:
 
 import os
 import pwd
-import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.local import files as managed_files
 from ..module_utils.local import service_units as units
+from ..module_utils.local.backend import backend_name, make_backend
 from ..module_utils.local.services import LocalServices, ServiceFailed
-from ..module_utils.local.supervisor import Supervisor
-from ..module_utils.local.systemd import Systemd
 
 _SERVICE = {
     "name": {"type": "str", "required": True},
@@ -240,6 +243,7 @@ _ARGUMENTS = {
     "backend": {"type": "str", "choices": ["auto", "systemd", "supervisor"], "default": "auto"},
     "group": {"type": "str", "default": "default"},
     "purge": {"type": "bool", "default": False},
+    "keep": {"type": "list", "elements": "str", "default": []},
     "services": {"type": "list", "elements": "dict", "default": [], "options": _SERVICE},
     "start_seconds": {"type": "float", "default": 1},
     "supervisor_path": {"type": "path"},
@@ -248,13 +252,6 @@ _ARGUMENTS = {
     "log_backups": {"type": "int", "default": 3},
     "systemd_directory": {"type": "path", "default": "/etc/systemd/system"},
 }
-
-
-def choose_backend(wanted, systemd_runs):
-    """Name of the backend to use."""
-    if wanted == "auto":
-        return "systemd" if systemd_runs else "supervisor"
-    return wanted
 
 
 def make_services(module):
@@ -270,15 +267,11 @@ def make_services(module):
         supervisor_path=(given["supervisor_path"] or "").rstrip("/"),
         systemd_directory=given["systemd_directory"],
     )
-    name = choose_backend(given["backend"], os.path.isdir("/run/systemd/system"))
+    name = backend_name(given["backend"])
     units.check_instance(instance, given["group"])
     if name == "supervisor" and given["state"] == "present":
         units.check_supervisor(instance)
-    if name == "systemd":
-        backend = Systemd(instance, module.run_command, module.get_bin_path)
-    else:
-        backend = Supervisor(instance, module.run_command, sys.executable)
-    return name, LocalServices(instance, backend, managed_files)
+    return name, LocalServices(instance, make_backend(name, instance, module), managed_files)
 
 
 def account(module):
@@ -307,7 +300,7 @@ def run(module):
         result = services.present(
             module.params["services"],
             module.params["group"],
-            module.params["purge"],
+            module.params["keep"] if module.params["purge"] else None,
             module.params["start_seconds"],
             user,
             module.check_mode,

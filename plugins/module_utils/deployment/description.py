@@ -17,6 +17,7 @@ DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 # What may stand in a metric label, an image tag and a file name alike.
 VERSION = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 IMAGE = re.compile(r"^[^\s:@]+(:\d+/[^\s:@]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+METRIC = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
 
 
@@ -102,8 +103,24 @@ def _monitor_problems(description: dict) -> list[str]:
             found.append(f"{who}: min_samples is {monitor['min_samples']}: use 1 or more.")
         if monitor["for_seconds"] < 0:
             found.append(f"{who}: for_seconds is negative.")
+        found.extend(f"{who} {problem}" for problem in _metric_problems(monitor, low, high))
         for name in sorted(set(monitor["predictors"]) - known):
             found.append(f"{who} watches predictor '{name}', which the description does not have.")
+    return found
+
+
+def _metric_problems(monitor: dict, low: float | None, high: float | None) -> list[str]:
+    """What is wrong with how a monitor names a metric of the model's own."""
+    name = monitor.get("metric")
+    if monitor["measure"] != "metric":
+        return [f"names the metric '{name}', which measure metric takes: change its measure."] if name else []
+    if not name:
+        return ["has the measure metric and names none: give it metric, as the model's metrics() calls it."]
+    found = []
+    if not METRIC.match(name):
+        found.append(f"watches the metric '{name}': write '_' for each character but letters, digits and '_'.")
+    if low is not None and high is not None:
+        found.append("has both min and max, and a metric's worst value is of one side: make two monitors of it.")
     return found
 
 
@@ -120,7 +137,8 @@ def complete(description: dict, first_port: int) -> dict:
     """The description with everything that follows from it filled in.
 
     A lone predictor gets all the traffic; each replica gets a port for predictions and the next
-    one for metrics, counted up from first_port; each monitor names the predictors it watches;
+    one for metrics, counted up from first_port, as on a machine that has nothing yet (one machine
+    decides in view of what it has, see local/places.py); each monitor names the predictors it watches;
     clients send predictions to prediction_path.
     """
     names = [predictor["name"] for predictor in description["predictors"]]

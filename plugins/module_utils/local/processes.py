@@ -14,7 +14,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-_LISTEN = "0A"
+_LISTEN, _ESTABLISHED = "0A", "01"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,19 @@ def parse_listeners(text):
     return found
 
 
+def parse_connections(text):
+    """Local ports of the open connections in the text of /proc/net/tcp or tcp6, one per connection.
+
+    Those that wait to be accepted are among them; those whose other side hung up are not.
+    """
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 9 and fields[3] == _ESTABLISHED:
+            found.append(int(fields[1].rpartition(":")[2], 16))
+    return found
+
+
 def _text(path):
     try:
         with open(path, "rb") as handle:
@@ -73,6 +86,15 @@ def listeners(proc="/proc"):
         for table in ("tcp", "tcp6")
         for listener in parse_listeners(_text("%s/net/%s" % (proc, table)))
     ]
+
+
+def connections(ports, proc="/proc"):
+    """How many connections are open to these ports of this network namespace."""
+    return sum(
+        port in ports
+        for table in ("tcp", "tcp6")
+        for port in parse_connections(_text("%s/net/%s" % (proc, table)))
+    )
 
 
 def _pids(proc):
@@ -125,6 +147,14 @@ def alive_seconds(pid, proc="/proc"):
     if not ticks or not uptime:
         return 0.0
     return max(0.0, float(uptime[0]) - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def memory_kills(proc="/proc"):
+    """How many processes of the machine the kernel has killed for want of memory; 0 where it does not say."""
+    for line in _text(proc + "/vmstat").splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
 
 
 def process(pid, proc="/proc"):

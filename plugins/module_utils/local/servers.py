@@ -1,34 +1,86 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The model servers of a deployment on one machine, as processes or containers, and their ports.
+"""The model servers of a deployment on one machine, as processes or containers.
 
-Pure functions of the completed description (see the module deployment_info).
+Pure functions of the completed description (see the module deployment_info), whose servers have
+been given their places (see the module model_server_info) where services or containers are made.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+
+from .gateway import cluster_name
 
 # What the stock Seldon wrapper calls the types of a constructor's arguments; bool before int,
 # because it is a subclass of it.
 PARAMETER_TYPES = ((bool, "BOOL"), (int, "INT"), (float, "FLOAT"), (str, "STRING"))
 
 
-def model_services(deployment: dict, settings: dict) -> list[dict]:
-    """The services that serve the models, one per replica, as the module local_service takes them.
+# What a server that is told to end may take beyond the longest answer that it owes.
+_STOP_SECONDS = 5
 
-    settings: home, listen_address, workers, timeout_seconds, and grpc_port, the first of the gRPC
-    ports, one per service, or 0 for none.
+
+def wanted_servers(deployment: dict, settings: dict) -> list[dict]:
+    """The servers that a deployment wants, one per replica, for places.place().
+
+    settings: what model_services() takes, and everything else whose change means other servers.
     """
-    servers = [
-        (predictor, server)
+    return [
+        {
+            "predictor": predictor["name"],
+            "version": predictor["version"],
+            "cluster": cluster_name(deployment, predictor),
+            "index": server["index"],
+            "digest": _digest(deployment, predictor, settings),
+            "runtime": _runtime(deployment),
+        }
         for predictor in deployment["predictors"]
         for server in predictor["servers"]
     ]
-    first = settings["grpc_port"]
+
+
+def _digest(deployment: dict, predictor: dict, settings: dict) -> str:
+    """What tells one server from another: all that it is started from, but for its place."""
+    nowhere = {"name": "", "http_port": 0, "metrics_port": 0, "grpc_port": 0}
+    content = [
+        _model_service(deployment, predictor, nowhere, settings),
+        _runtime(deployment),
+        predictor.get("container_image", ""),
+        # Of one type, wherever they were given.
+        {name: str(value) for name, value in settings.items()},
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _runtime(deployment: dict) -> str:
+    return deployment.get("runtime", "process")
+
+
+def placed(deployment: dict, places: dict) -> dict:
+    """The deployment with the places that the machine has for its servers.
+
+    places: servers, in the order of wanted_servers(), and leaving, which serve until then; see
+    places.place().
+    """
+    servers = iter(places["servers"])
+    predictors = [
+        {**predictor, "servers": [{**server, **next(servers)} for server in predictor["servers"]]}
+        for predictor in deployment["predictors"]
+    ]
+    return {**deployment, "predictors": predictors, "leaving": places["leaving"]}
+
+
+def model_services(deployment: dict, settings: dict) -> list[dict]:
+    """The services that serve the models, one per replica, as the module local_service takes them.
+
+    settings: home, listen_address, workers, timeout_seconds, series_max.
+    """
     return [
-        _model_service(deployment, predictor, server, {**settings, "grpc_port": first and first + i})
-        for i, (predictor, server) in enumerate(servers)
+        _model_service(deployment, predictor, server, settings)
+        for predictor in deployment["predictors"]
+        for server in predictor["servers"]
     ]
 
 
@@ -63,11 +115,12 @@ def model_containers(deployment: dict, settings: dict) -> list[dict]:
 def _model_service(deployment: dict, predictor: dict, server: dict, settings: dict) -> dict:
     home = settings["home"]
     release = f"{home}/releases/{predictor['digest']}"
-    name = f"model-{predictor['name']}-{server['index']}"
+    name = server["name"]
     environment = {
         "MONITML_ARTIFACT_DIR": f"{release}/artifact",
         "MONITML_METRICS_DIR": f"{home}/run/{name}",
         "MONITML_MODEL_DIGEST": predictor["digest"],
+        "MONITML_SERIES_MAX": str(settings["series_max"]),
         "PREDICTIVE_UNIT_ID": predictor["name"],
         "PREDICTIVE_UNIT_IMAGE": predictor["image"],
         "PREDICTIVE_UNIT_PARAMETERS": json.dumps(_parameters(predictor), sort_keys=True),
@@ -96,7 +149,7 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
             "--metrics-port",
             str(server["metrics_port"]),
             "--grpc-port",
-            str(settings["grpc_port"]),
+            str(server["grpc_port"]),
             "--workers",
             str(settings["workers"]),
             "--timeout",
@@ -104,6 +157,8 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
         ],
         "directory": f"{release}/model",
         "environment": environment,
+        # It answers what it holds before it ends.
+        "stop_seconds": int(settings["timeout_seconds"]) + _STOP_SECONDS,
     }
 
 
@@ -115,25 +170,4 @@ def _parameters(predictor: dict) -> list[dict]:
             "value": str(value),
         }
         for name, value in sorted(predictor["parameters"].items())
-    ]
-
-
-def model_ports(deployment: dict, grpc_port: int) -> list[dict]:
-    """The ports of the model servers, each with what it is for and the variable that moves it.
-
-    grpc_port: the first of the gRPC ports, or 0 for none.
-    """
-    ports = [
-        (server[key], f"{what} of predictor {predictor['name']}", "monitml_model_port")
-        for predictor in deployment["predictors"]
-        for server in predictor["servers"]
-        for key, what in (("http_port", "predictions"), ("metrics_port", "metrics"))
-    ]
-    if grpc_port:
-        ports += [
-            (grpc_port + place, "gRPC of the model servers", "monitml_grpc_port")
-            for place in range(len(ports) // 2)
-        ]
-    return [
-        {"port": port, "purpose": purpose, "variable": variable} for port, purpose, variable in ports
     ]

@@ -37,9 +37,10 @@ class LocalServices:
 
     # ------------------------------------------------------------ present
 
-    def present(self, given, group, purge, start_seconds, account, check, clock):
+    def present(self, given, group, keep, start_seconds, account, check, clock):
         """Has the given services run. Returns what the module returns; raises ServiceError.
 
+        keep names services of the group that may stay beside the given ones; with None all may.
         account is the pwd entry of the user, None in check mode where there is none yet;
         clock has monotonic() and sleep().
         """
@@ -49,7 +50,9 @@ class LocalServices:
         names = [service["name"] for service in services]
         here = backend.present()
         dropped = sorted(
-            name for name, owner in here.items() if purge and owner == group and name not in names
+            name
+            for name, owner in here.items()
+            if keep is not None and owner == group and name not in {*names, *keep}
         )
         if not services and not here:
             return {"changed": False, "services": []}

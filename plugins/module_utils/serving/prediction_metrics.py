@@ -52,6 +52,12 @@ PREDICTION_MAX = "monitml_prediction_max"
 PREDICTION_ERRORS = "monitml_prediction_errors_total"
 PREDICTION_NON_NUMERIC = "monitml_prediction_non_numeric_total"
 MODEL_INFO = "monitml_model_info"
+# What each series of a model's own metrics carries: its name as shown, and counter, gauge or timer.
+METRIC_LABEL = "monitml_metric"
+KIND_LABEL = "monitml_kind"
+MODEL_METRIC_UPDATES = "monitml_model_metric_updates_total"
+MODEL_METRIC_DROPPED = "monitml_model_metric_series_dropped"
+MODEL_WARNING = "monitml_model_warning"
 FEEDBACK = "seldon_api_model_feedback_total"
 FEEDBACK_REWARD = "seldon_api_model_feedback_reward_total"
 PROCESS_CPU = "process_cpu_seconds_total"
@@ -71,6 +77,13 @@ FAMILIES = {
     PREDICTION_ERRORS: ("counter", ("reason",), "Requests that the model failed to answer."),
     PREDICTION_NON_NUMERIC: ("counter", (), "Answered rows that are not numbers."),
     MODEL_INFO: ("gauge", ("digest",), "Always 1; the digest of the model that is served."),
+    MODEL_METRIC_UPDATES: (
+        "counter",
+        ("metric", "kind"),
+        "How often the model gave each of its own metrics.",
+    ),
+    MODEL_METRIC_DROPPED: ("gauge", (), "Series of the model's own metrics that found no room."),
+    MODEL_WARNING: ("gauge", ("warning",), "Always 1; what the model's start warned of."),
     FEEDBACK: ("counter", (), "Feedback received, whatever the reward."),
     FEEDBACK_REWARD: (
         "counter",

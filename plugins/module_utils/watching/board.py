@@ -12,8 +12,10 @@ from __future__ import annotations
 import re
 
 from . import load_test_series as load_test
+from ..serving import prediction_metrics as series
 from . import queries
-from .queries import Scope
+from .model_metrics import METRIC
+from .queries import Measure, Scope
 
 KINDS = ("figures", "lines", "distribution", "split", "alerts")
 LOOKS = ("solid", "dashed", "dotted", "faint")
@@ -21,6 +23,8 @@ UNITS = ("value", "ratio", "seconds", "per_second", "cores", "bytes", "count")
 VARIABLES = Scope(
     'namespace="$namespace",deployment_name="$deployment"', 'predictor_name=~"$predictor"'
 )
+# How a monitor of it is written depends on its statistic, which the page knows.
+_OF_THE_MODEL = Measure("metric of the model's own", "value", "")
 # Every deployment and predictor that there is to choose from.
 CHOICES = f"max by (namespace,deployment_name,predictor_name,predictor_version,shadow) ({queries.TRAFFIC_DECLARED})"
 
@@ -35,6 +39,8 @@ def problems(definition: dict) -> list[str]:
             found.append(f"{who} is there more than once.")
         if not re.fullmatch(r"[a-z_]+", panel["id"]):
             found.append(f"{who}: the id must be of lower-case letters and '_'.")
+        if panel.get("optional") and panel["kind"] != "lines":
+            found.append(f"{who}: only lines can be optional.")
         for key, allowed in (("kind", KINDS), ("unit", UNITS)):
             if panel[key] not in allowed:
                 found.append(f"{who}: {key} '{panel[key]}' is not one of {', '.join(allowed)}.")
@@ -80,13 +86,15 @@ def board(
         "choices": CHOICES,
         "measures": {
             name: {"words": measure.words, "unit": measure.unit}
-            for name, measure in queries.MEASURES.items()
+            for name, measure in [*queries.MEASURES.items(), (METRIC, _OF_THE_MODEL)]
         },
         "monitors": {
             "value": f"{queries.MONITOR_VALUE}{{{VARIABLES.deployment}}}",
             "samples": f"{queries.MONITOR_SAMPLES}{{{VARIABLES.deployment}}}",
             "limit": f"{queries.MONITOR_LIMIT}{{{VARIABLES.deployment}}}",
         },
+        # What the start of a version warned of, beside it.
+        "warnings": f"{series.MODEL_WARNING}{{{VARIABLES.deployment}}}",
         "load_tests": {
             "query": f'{{__name__=~"{load_test.PREFIX}.+",{VARIABLES.deployment}}}',
             "start": load_test.START,
@@ -105,6 +113,8 @@ def board(
                 # Of the first series; the limits drawn are those of the monitors on "limits".
                 "measure": panel.get("limits", panel["series"][0]["measure"]),
                 "limits": limits_query(panel),
+                # Not there as long as there is nothing to show.
+                "optional": bool(panel.get("optional")),
                 "series": [
                     {
                         "name": entry.get("name", ""),

@@ -8,6 +8,7 @@ variable, so that the same JSON can be provisioned anywhere and again.
 
 from __future__ import annotations
 
+from ..serving import prediction_metrics as series
 from . import board
 from . import load_test_series as load_test
 from . import queries
@@ -204,7 +205,9 @@ def _legend(panel: dict, entry: dict) -> str:
     if panel["kind"] == "distribution":
         return "{{le}}"
     name = f" {entry['name']}" if entry.get("name") else ""
-    return f"{{{{predictor_name}}}} {{{{predictor_version}}}}{name}"
+    # Of a panel of a model's own metrics, which are called what the model calls them.
+    own = f" {{{{{series.METRIC_LABEL}}}}}" if panel.get("optional") else ""
+    return f"{{{{predictor_name}}}} {{{{predictor_version}}}}{own}{name}"
 
 
 def _defaults(panel: dict) -> dict:
@@ -280,6 +283,7 @@ _ALERT_COLUMNS = {
                 "instance",
                 "job",
                 "monitor",
+                "watched_by",
                 "measure",
             )
         },

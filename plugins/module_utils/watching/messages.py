@@ -1,12 +1,19 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Alertmanager's configuration on one machine: who is told of an alert, when and in which words.
+"""Who is told of an alert, when and in which words: what Alertmanager and the inbox are given.
 
-Pure functions. The syntax is what Alertmanager 0.23 to 0.28 have in common.
+Alertmanager groups, repeats and words the messages, and hands them to the inbox, which keeps them
+and passes them on at the pace that a receiver bears. Pure functions. The syntax is what Alertmanager
+0.23 to 0.28 have in common.
 """
 
 from __future__ import annotations
 
+import re
+
+# Good enough to tell a name from an address; whether it exists only its server knows.
+_ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+[^@\s<>,.]")
+_HOST = re.compile(r"[A-Za-z0-9.:_-]+")
 GROUP_BY = (
     "alertname",
     "namespace",
@@ -48,9 +55,9 @@ _FIELDS = {
 def alertmanager_config(settings: dict) -> dict:
     """The content of alertmanager.yml.
 
-    settings: slack_url_file, the absolute path of a file that holds the webhook's URL, be it
-    Slack's or the inbox's; group_wait, group_interval, repeat_interval, as Prometheus writes
-    durations; severities, the list of those that are told. The others are on the board only.
+    settings: inbox_url, the address that takes messages as Slack does; group_wait, group_interval,
+    repeat_interval, as Prometheus writes durations; severities, the list of those that are told. The
+    others are on the board only.
     """
     return {
         "route": {
@@ -61,7 +68,7 @@ def alertmanager_config(settings: dict) -> dict:
             "repeat_interval": settings["repeat_interval"],
             "routes": [
                 {
-                    "receiver": "slack",
+                    "receiver": "inbox",
                     "matchers": [f'severity=~"{"|".join(settings["severities"])}"'],
                 }
             ],
@@ -69,15 +76,78 @@ def alertmanager_config(settings: dict) -> dict:
         "receivers": [
             # Tells nobody: the board reads alerts from Prometheus itself.
             {"name": "board"},
-            {"name": "slack", "slack_configs": [_slack(settings["slack_url_file"])]},
+            {"name": "inbox", "slack_configs": [_slack(settings["inbox_url"])]},
         ],
     }
 
 
-def _slack(url_file: str) -> dict:
+def inbox_receivers(settings: dict) -> dict:
+    """Whom the inbox passes messages on to: Slack, and others while Slack takes none.
+
+    settings: slack_url_file and fallback_url_file, absolute paths of files with a webhook's URL, ""
+    for none; fallback_mail, a dict of host, port, security, username, password_file, from and to, {}
+    for none; fallback_after_seconds, how long Slack has to take none.
+    """
+    after = {"after_seconds": int(settings["fallback_after_seconds"])}
+    receivers = []
+    if settings["slack_url_file"]:
+        receivers.append(
+            {"name": "Slack", "kind": "webhook", "url_file": settings["slack_url_file"]}
+        )
+    if settings["fallback_url_file"]:
+        url = {"kind": "webhook", "url_file": settings["fallback_url_file"]}
+        receivers.append({"name": "Fallback webhook", **url, **after})
+    if settings["fallback_mail"]:
+        mail = {**settings["fallback_mail"], "port": int(settings["fallback_mail"]["port"])}
+        receivers.append({"name": "Fallback e-mail", "kind": "mail", **mail, **after})
+    return {"receivers": receivers}
+
+
+def receiver_problems(settings: dict) -> list[str]:
+    """What is wrong with the settings of inbox_receivers, in sentences; empty when nothing is."""
+    found, mail = [], settings["fallback_mail"]
+    if (settings["fallback_url_file"] or mail) and not settings["slack_url_file"]:
+        found.append(
+            "A fallback is told what Slack does not take, but analytics_slack_url_file is empty: set"
+            " it, or leave analytics_fallback_url_file and analytics_fallback_email_to empty."
+        )
+    if int(settings["fallback_after_seconds"]) < 0:
+        found.append("analytics_fallback_after_seconds must not be less than 0.")
+    return found + (_mail_problems(mail) if mail else [])
+
+
+def _mail_problems(mail: dict) -> list[str]:
+    found = [
+        f"{variable} has '{address}', which is no e-mail address."
+        for variable, addresses in (
+            ("analytics_fallback_email_to", mail["to"]),
+            ("analytics_fallback_email_from", [mail["from"]]),
+        )
+        for address in addresses
+        if not _ADDRESS.fullmatch(address)
+    ]
+    if not _HOST.fullmatch(mail["host"]):
+        found.append(
+            f"analytics_fallback_smtp_host is '{mail['host']}'; an e-mail needs the name of a mail server."
+        )
+    if not 0 < int(mail["port"]) < 65536:
+        found.append(f"analytics_fallback_smtp_port is {mail['port']}, which is no port.")
+    if bool(mail["username"]) != bool(mail["password_file"]):
+        found.append(
+            "analytics_fallback_smtp_username and analytics_fallback_smtp_password_file go together:"
+            " set both, or none."
+        )
+    if mail["username"] and mail["security"] == "none":
+        found.append(
+            "analytics_fallback_smtp_security is none, which would show the password to the network:"
+            " set it to starttls or tls, or log in nowhere."
+        )
+    return found
+
+
+def _slack(url: str) -> dict:
     return {
-        # A file, so that the URL, which is a secret, stands in no configuration.
-        "api_url_file": url_file,
+        "api_url": url,
         "send_resolved": True,
         "username": "MonitML",
         "color": _COLOR,

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from string import Template
 
+from ..receivers.delivery import REASONS
 from ..serving import prediction_metrics as series
+from . import model_metrics
 from .figures import figure_template
 from .queries import IDENTITY, TARGETS, TRAFFIC_DECLARED, Scope
 
@@ -25,6 +27,9 @@ IDLE_SECONDS = 300
 WRONG_VERSION_WINDOW_SECONDS = 15
 WRONG_VERSION_SECONDS = 20
 DISK_RATIO_MIN = 0.1
+# Nothing but a person ends these; what else there is may be over with the next attempt.
+UNDELIVERED_AT_ONCE = ("revoked", "refused")
+UNDELIVERED_SECONDS = 10
 # Of a target, the labels that tell one server's series from another's.
 _SERVER = {"local": "job,instance", "kubernetes": "namespace,pod", "eks": "namespace,pod"}
 
@@ -36,6 +41,13 @@ def of_deployment(deployment: dict, scope: Scope, target: str) -> list[dict]:
         _series_missing(deployment, scope, target),
         _wrong_version(scope, target),
         _no_traffic(scope, target),
+        _series_dropped(scope),
+        *(
+            rule
+            for monitor in deployment["monitors"]
+            if monitor["measure"] == model_metrics.METRIC
+            for rule in _watched_metric(deployment, monitor)
+        ),
     ]
 
 
@@ -146,6 +158,51 @@ def _no_traffic(scope: Scope, target: str) -> dict:
     )
 
 
+def _series_dropped(scope: Scope) -> dict:
+    """On the board only: what is watched of the model's predictions is not touched by it."""
+    return _alert(
+        "ModelMetricsDropped",
+        f"sum by ({_BY}) ({series.MODEL_METRIC_DROPPED}{{{scope.deployment}}}) > 0",
+        0,
+        "info",
+        f"{_WHO}: series of its own metrics are left out.",
+        f"{figure_template('count')} series of metrics of the model's own found no room on its"
+        " servers and are not measured. A tag that is different with each request makes series without"
+        " end; canary_series_max says how many there may be.",
+    )
+
+
+def _watched_metric(deployment: dict, monitor: dict) -> list[dict]:
+    """Told on the board while a monitor watches what is not there, or what it cannot be asked for."""
+    scope = Scope.of(deployment, monitor["predictors"])
+    given, name, statistic = model_metrics.given(monitor, scope), monitor["metric"], monitor["statistic"]
+    declared = f"max by ({_BY}) ({TRAFFIC_DECLARED}{{{scope.deployment},{scope.predictors}}})"
+    kinds = model_metrics.STATISTICS[statistic][1]
+    missing = _alert(
+        "MetricMissing",
+        f"{declared} unless on ({_BY}) {given}",
+        0,
+        "info",
+        f"{_WHO} has not given the metric {name} yet.",
+        f"The monitor {monitor['name']} watches the metric {name}, which the model has not given since"
+        " its servers started: nothing is watched by it. A model gives its metrics with its answers;"
+        " if there were some, the name in metrics() is another.",
+    )
+    unfit = _alert(
+        "MetricUnfit",
+        f'max by ({_BY},kind) ({given[:-1]},kind!~"{"|".join(kinds)}"}})',
+        0,
+        "info",
+        f"{_WHO} gives the metric {name} as a {{{{ $labels.kind }}}}.",
+        f"The monitor {monitor['name']} asks for the statistic {statistic}, which is of a"
+        f" {' or '.join(kinds)}: nothing is watched by it.",
+    )
+    for rule in (missing, unfit):
+        # Not the label monitor: the limit of that one is not broken.
+        rule["labels"]["watched_by"] = monitor["name"]
+    return [missing, unfit]
+
+
 def _gateway_down() -> dict:
     return _of_stack(
         _alert(
@@ -175,18 +232,44 @@ def _watcher_down() -> dict:
 
 
 def _undelivered() -> dict:
+    """Messages that the inbox does not get, or that it cannot pass on."""
+    failing = "monitml_inbox_failing_seconds"
     return _of_stack(
         _alert(
             "AlertsNotDelivered",
-            "sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
+            # The reason is no label: an alert whose reason changes is still the same.
+            f'max by (receiver) ({failing}{{reason=~"{"|".join(UNDELIVERED_AT_ONCE)}"}} >= 0'
+            f" or {failing} >= {UNDELIVERED_SECONDS})"
+            " or sum by (integration) (increase(alertmanager_notifications_failed_total[5m])) > 0",
             0,
             "critical",
             "Messages about alerts do not get through.",
-            f"{figure_template('count')} attempts to send a message through"
-            " {{ $labels.integration }} failed in the last five minutes. The log of Alertmanager"
-            " tells why.",
+            "{{ if $labels.receiver }}{{ $labels.receiver }} does not take messages"
+            f"{_of_receiver(failing, _reason())}."
+            f"{_of_receiver('monitml_inbox_waiting_messages', _waiting())}"
+            " They are in the inbox."
+            f"{{{{ else }}}}{figure_template('count')} attempts to hand a message to the inbox failed"
+            " in the last five minutes. The log of Alertmanager tells why.{{ end }}",
         )
     )
+
+
+def _of_receiver(name: str, template: str) -> str:
+    """A template for the alert's receiver, in which . is the first sample of the series name."""
+    query = f"printf `{name}{{receiver=%q}}` $labels.receiver | query"
+    return f"{{{{ with {query} }}}}{{{{ with first . }}}}{template}{{{{ end }}}}{{{{ end }}}}"
+
+
+def _reason() -> str:
+    cases = "{{ else }}".join(
+        f'{{{{ if eq $reason "{reason}" }}}}: {words}' for reason, words in REASONS.items()
+    )
+    return f'{{{{ $reason := label "reason" . }}}}{cases}{"{{ end }}" * len(REASONS)}'
+
+
+def _waiting() -> str:
+    count = figure_template("count", "(value .)")
+    return f" Messages that wait: {count}."
 
 
 def _disk_full() -> dict:

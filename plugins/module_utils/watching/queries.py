@@ -183,6 +183,18 @@ def _counted_bins(name: str, matchers: str, *more: str) -> Count:
     return Count(_sum(f"{_less(what, base)} or increase({what}[$window])", *more), more)
 
 
+def counted_once_known(what: str, *more: str) -> str:
+    """The same of a counter of ours that is not there before it counts, at a server that is known."""
+    rows = f"{series.PREDICTION}_count"
+    known = (
+        f"(sum by (instance) ({rows}{{$scope}} offset $window)"
+        f" or sum by (instance) ({_before_the_first(rows, '$scope')}) == 0)"
+    )
+    zero = f"(0 * last_over_time({what}[$window]) and on (instance) {known})"
+    base = f"{what} offset $window or {zero} or min_over_time({what}[$window])"
+    return _sum(f"{_less(what, base)} or increase({what}[$window])", *more)
+
+
 def _share(part: str, whole: str) -> str:
     """part / whole, 0 where the part has no series, nothing where the whole is zero."""
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
@@ -298,6 +310,22 @@ MEASURES = {
         _REQUESTS,
     ),
     "traffic_declared": Measure("declared share of the requests", "ratio", _DECLARED),
+    "model_gauges": Measure(
+        "gauges of the model's own",
+        "value",
+        f'max by ($identity,{series.METRIC_LABEL}) ({{{series.KIND_LABEL}="gauge",$scope}})',
+    ),
+    "model_counters": Measure(
+        "counters of the model's own, per second",
+        "per_second",
+        f'sum by ($identity,{series.METRIC_LABEL}) (rate({{{series.KIND_LABEL}="counter",$scope}}[$window]))',
+    ),
+    "model_timers": Measure(
+        "timers of the model's own, 95th percentile",
+        "seconds",
+        f"histogram_quantile(0.95, sum by ($identity,{series.METRIC_LABEL},le) (rate("
+        f'{{__name__=~".+_bucket",{series.KIND_LABEL}="timer",$scope}}[$window]))) >= 0',
+    ),
     "cpu_cores": Measure("CPU", "cores", "$cpu"),
     "memory_bytes": Measure("memory", "bytes", "$memory"),
     "disk_available_bytes": Measure("disk space available", "bytes", "$disk_available"),
@@ -313,19 +341,22 @@ MEASURES = {
 MONITORED = tuple(MEASURES)[: tuple(MEASURES).index("success_ratio")]
 
 
-def value_query(measure: str, target: str, scope: Scope, window: int | str) -> str:
+def value_query(measure: str | Measure, target: str, scope: Scope, window: int | str) -> str:
     """PromQL for the value of a measure; window in seconds, or text such as a board's variable."""
-    return _render(MEASURES[measure].value, measure, target, scope, window)
+    what = MEASURES[measure] if isinstance(measure, str) else measure
+    return _render(what.value, what, target, scope, window)
 
 
-def samples_query(measure: str, target: str, scope: Scope, window: int | str) -> str:
+def samples_query(measure: str | Measure, target: str, scope: Scope, window: int | str) -> str:
     """PromQL for the number of samples behind the value, with the same labels as the value."""
-    return _render(MEASURES[measure].samples, measure, target, scope, window)
+    what = MEASURES[measure] if isinstance(measure, str) else measure
+    return _render(what.samples, what, target, scope, window)
 
 
-def window_seconds(measure: str, seconds: int) -> int:
+def window_seconds(measure: str | Measure, seconds: int) -> int:
     """How far back a measure really looks when asked for this window."""
-    return max(seconds, MEASURES[measure].seconds_min)
+    what = MEASURES[measure] if isinstance(measure, str) else measure
+    return max(seconds, what.seconds_min)
 
 
 def counting_rules(target: str, scope: Scope, windows: Iterable[int]) -> list[dict]:
@@ -358,10 +389,9 @@ def _count_names(window: int | str) -> dict[str, str]:
     return {**found, "requests_of_all": found["requests"].replace("$scope", "$deployment")}
 
 
-def _render(text: str, measure: str, target: str, scope: Scope, window: int | str) -> str:
-    what = MEASURES[measure]
+def _render(text: str, what: Measure, target: str, scope: Scope, window: int | str) -> str:
     names = {"window": window, "settled": window, "gauge": what.gauge}
-    seconds = window_seconds(measure, window) if isinstance(window, int) else window
+    seconds = window_seconds(what, window) if isinstance(window, int) else window
     counts = {f"{name}_counted": text for name, text in _count_names(seconds).items()}
     text = Template(text).safe_substitute(counts)
     if isinstance(window, int):

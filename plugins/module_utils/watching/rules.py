@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from . import operational_rules, queries
 from .figures import figure_template, limits, promql_number
-from .queries import MEASURES, Scope
+from .model_metrics import labels_of, measure_of
+from .queries import Scope
 
 # Where an alert leads: the page that Prometheus itself serves.
 BOARD_URL = "{{ $externalURL }}/user/"
@@ -49,7 +50,7 @@ def windows(deployment: dict) -> list[int]:
     """The windows that the monitors of a completed description look back, in seconds."""
     return sorted(
         {
-            queries.window_seconds(monitor["measure"], monitor["window_seconds"])
+            queries.window_seconds(measure_of(monitor), monitor["window_seconds"])
             for monitor in deployment["monitors"]
         }
     )
@@ -70,7 +71,16 @@ def _identity(deployment: dict, predictor: dict | None = None) -> dict:
 
 
 def _declared(deployment: dict) -> list[dict]:
-    """The declared split, as a series beside the measured one."""
+    """The declared split, as a series beside the measured one.
+
+    Versions that serve until the traffic has moved are declared too, to get none of it.
+    """
+    here = {(predictor["name"], predictor["version"]) for predictor in deployment["predictors"]}
+    served = {(server["predictor"], server["version"]) for server in deployment.get("leaving", ())}
+    leaving = [
+        {"name": name, "version": version, "traffic": 0, "shadow": False}
+        for name, version in sorted(served - here)
+    ]
     return [
         {
             "record": queries.TRAFFIC_DECLARED,
@@ -80,7 +90,7 @@ def _declared(deployment: dict) -> list[dict]:
                 "shadow": "true" if predictor["shadow"] else "false",
             },
         }
-        for predictor in deployment["predictors"]
+        for predictor in [*deployment["predictors"], *leaving]
     ]
 
 
@@ -110,13 +120,12 @@ def _gateway_responses(scope: Scope, target: str) -> list[dict]:
 
 
 def _monitor(deployment: dict, monitor: dict, target: str) -> list[dict]:
-    measure = monitor["measure"]
     scope = Scope.of(deployment, monitor["predictors"])
-    labels = {"monitor": monitor["name"], "measure": measure}
+    labels = {"monitor": monitor["name"], **labels_of(monitor)}
     bounds = {
         bound: monitor.get(bound) for bound in ("min", "max") if monitor.get(bound) is not None
     }
-    arguments = (measure, target, scope, monitor["window_seconds"])
+    arguments = (measure_of(monitor), target, scope, monitor["window_seconds"])
     return [
         _record(queries.MONITOR_VALUE, queries.value_query(*arguments), labels),
         _record(queries.MONITOR_SAMPLES, queries.samples_query(*arguments), labels),
@@ -155,8 +164,8 @@ def _alert(monitor: dict, scope: Scope, bounds: dict) -> dict:
 
 
 def _annotations(monitor: dict, bounds: dict) -> dict:
-    measure = MEASURES[monitor["measure"]]
-    window = queries.window_seconds(monitor["measure"], monitor["window_seconds"])
+    measure = measure_of(monitor)
+    window = queries.window_seconds(measure, monitor["window_seconds"])
     value = figure_template(measure.unit)
     allowed = limits(bounds.get("min"), bounds.get("max"), measure.unit)
     samples = _samples_template(monitor["name"])

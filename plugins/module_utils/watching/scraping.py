@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ..serving.prediction_metrics import KIND_LABEL
 from .load_test_series import PREFIX
 from .queries import IDENTITY
 from .rules import windows
@@ -48,8 +49,8 @@ _CLUSTER_NAME = "/".join(["([^/]+)"] * len(IDENTITY))
 def prometheus_config(deployment: dict, settings: dict) -> dict:
     """The content of prometheus.yml for a completed description.
 
-    settings: listen_address; prometheus_port, alertmanager_port, gateway_admin_port; inbox_port
-    and node_exporter_port, where 0 means that there is none; scrape_interval (models and gateway),
+    settings: listen_address; prometheus_port, alertmanager_port, gateway_admin_port, inbox_port;
+    node_exporter_port, where 0 means that there is none; scrape_interval (models and gateway),
     stack_scrape_interval (everything else) and evaluation_interval, as Prometheus writes
     durations; rule_files, a list of absolute paths.
     """
@@ -82,7 +83,6 @@ def prometheus_config(deployment: dict, settings: dict) -> dict:
             *(
                 _job(name, [_address(host, port)], keep=TOOL_SERIES)
                 for name, port in tools.items()
-                if port
             ),
             *(_of_node_exporter(settings) if settings["node_exporter_port"] else []),
         ],
@@ -135,21 +135,26 @@ def _models(deployment: dict, settings: dict) -> dict:
         # Of which a server is to tell what its counters were before them.
         "params": {"window": [str(seconds) for seconds in windows(deployment)]},
         "static_configs": [
-            {
-                "targets": [_address(settings["listen_address"], server["metrics_port"])],
-                "labels": {
-                    "namespace": deployment["namespace"],
-                    "deployment_name": deployment["name"],
-                    "predictor_name": predictor["name"],
-                    "predictor_version": predictor["version"],
-                    "replica": str(server["index"]),
-                },
-            }
-            for predictor in deployment["predictors"]
-            for server in predictor["servers"]
+            *(
+                _server(deployment, predictor["name"], predictor["version"], server, settings)
+                for predictor in deployment["predictors"]
+                for server in predictor["servers"]
+            ),
+            # They are read to their last answer.
+            *(
+                _server(deployment, server["predictor"], server["version"], server, settings)
+                for server in deployment.get("leaving", ())
+            ),
         ],
-        # Python's and the wrapper's own series: every scrape would carry them, nobody reads them.
-        "metric_relabel_configs": [_keep(("monitml_.+", "seldon_api_model_.+", "process_.+"))],
+        # And what the model itself tells, which our server marks. Python's and the wrapper's own
+        # series: every scrape would carry them, nobody reads them.
+        "metric_relabel_configs": [
+            {
+                "source_labels": ["__name__", KIND_LABEL],
+                "regex": "(monitml_.+|seldon_api_model_.+|process_.+);.*|.+;.+",
+                "action": "keep",
+            }
+        ],
     }
 
 
@@ -164,6 +169,19 @@ def model_reports(deployment: dict, listen_address: str) -> list[dict]:
         for predictor in deployment["predictors"]
         for server in predictor["servers"]
     ]
+
+
+def _server(deployment: dict, name: str, version: str, server: dict, settings: dict) -> dict:
+    return {
+        "targets": [_address(settings["listen_address"], server["metrics_port"])],
+        "labels": {
+            "namespace": deployment["namespace"],
+            "deployment_name": deployment["name"],
+            "predictor_name": name,
+            "predictor_version": version,
+            "replica": str(server["index"]),
+        },
+    }
 
 
 def _gateway(settings: dict) -> dict:
@@ -191,6 +209,9 @@ def _gateway(settings: dict) -> dict:
     }
 
 
-def keeps(job: dict, name: str) -> bool:
-    """Whether a scrape job of prometheus_config keeps the series of this name."""
-    return re.fullmatch(job["metric_relabel_configs"][0]["regex"], name) is not None
+def keeps(job: dict, name: str, **labels: str) -> bool:
+    """Whether a scrape job of prometheus_config keeps the series of this name, with these labels."""
+    rule = job["metric_relabel_configs"][0]
+    values = {"__name__": name, **labels}
+    text = ";".join(values.get(label, "") for label in rule["source_labels"])
+    return re.fullmatch(rule["regex"], text) is not None

@@ -1,17 +1,16 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A local inbox that takes what Slack's incoming webhooks take, keeps it and shows it.
+"""An inbox that takes what Slack's incoming webhooks take, keeps it, shows it and passes it on.
 
 Standard library only; Python 3.8 or later. POST /services/... takes a message and answers as
 Slack does; GET / shows the messages, newest first; GET /api/messages?since=SECONDS gives them as
-JSON; GET /healthz says that it runs; GET /metrics counts.
+JSON, and how their receivers fare; GET /healthz says that it runs; GET /metrics counts.
+Whom they are passed on to is in a file of JSON, which names the files that hold secrets.
 """
 
 from __future__ import annotations
 
 import argparse
-import collections
-import errno
 import json
 import os
 import re
@@ -24,18 +23,19 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler
 
 from inbox_page import render_page
+from inbox_store import Store
 
 BODY_BYTES_MAX = 256 * 1024
-MESSAGES_MAX = 500
-FILE_BYTES_MAX = 4 * 1024 * 1024
 ATTACHMENTS_MAX = 100
 DEPTH_MAX = 20
 TIMEOUT_SECONDS = 10
 CONNECTIONS_MAX = 32
+PAGE_MESSAGES_MAX = 200
 # As Slack's documentation of incoming webhooks lists them.
 INVALID_PAYLOAD = (400, "invalid_payload")
 NO_TEXT = (400, "no_text")
 TOO_MANY_ATTACHMENTS = (400, "too_many_attachments")
+ACTION_PROHIBITED = (403, "action_prohibited")
 NO_SERVICE = (404, "no_service")
 
 
@@ -93,98 +93,11 @@ def _no_constant(name):
     raise ValueError("JSON has no " + name)
 
 
-class Store:
-    """The last messages, in memory and in one file of JSON lines. Safe to call from threads.
-
-    A line is written by one call, so that a kill leaves at most a torn last line, which the next
-    start drops. The file is rewritten, by a rename, when it has grown past its bound.
-    """
-
-    def __init__(self, directory, messages_max=MESSAGES_MAX, bytes_max=FILE_BYTES_MAX):
-        self.path = os.path.join(directory, "messages.jsonl")
-        self.bytes_max = bytes_max
-        self.lock = threading.Lock()
-        self.messages = collections.deque(maxlen=messages_max)
-        self.received = 0
-        self.bytes = 0
-        self._load()
-
-    def _load(self):
-        try:
-            with open(self.path, "rb") as stream:
-                lines = stream.read().splitlines(keepends=True)
-        except FileNotFoundError:
-            lines = []
-        for line in lines:
-            message = _message(line)
-            if message is not None:
-                self.messages.append((message, len(line)))
-        self._rewrite()
-
-    def add(self, payload, now):
-        """Keeps one message that came at NOW (epoch seconds). OSError where it cannot."""
-        with self.lock:
-            last = self.messages[-1][0]["id"] if self.messages else 0
-            message = {"id": last + 1, "received_at": now, "payload": payload}
-            line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-            if self.bytes > self.bytes_max:
-                self._rewrite()
-            self._append(line)
-            self.messages.append((message, len(line)))
-            self.received += 1
-
-    def _append(self, line):
-        # Until the line is known to be whole, the file counts as overgrown: what a full disk cut
-        # off is taken away by the next rewrite, before another line is put after it.
-        before, self.bytes = self.bytes, self.bytes_max + 1
-        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        try:
-            if os.write(handle, line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
-        finally:
-            os.close(handle)
-        self.bytes = before + len(line)
-
-    def _rewrite(self):
-        """Writes what is still kept, the oldest dropped until it fills half the bound."""
-        while self.messages and sum(size for _message, size in self.messages) > self.bytes_max / 2:
-            self.messages.popleft()
-        lines = [
-            json.dumps(message, separators=(",", ":")) + "\n" for message, _size in self.messages
-        ]
-        fresh = self.path + ".new"
-        with open(fresh, "w", encoding="utf-8") as stream:
-            stream.writelines(lines)
-        os.chmod(fresh, 0o640)
-        os.replace(fresh, self.path)
-        self.bytes = sum(len(line) for line in lines)
-
-    def since(self, seconds=0.0):
-        """The messages received after that moment, oldest first."""
-        with self.lock:
-            return [message for message, _size in self.messages if message["received_at"] > seconds]
-
-
-def _message(line):
-    """A kept line as a message; None if it is torn or not one of ours."""
-    try:
-        message = json.loads(line)
-        sound = line.endswith(b"\n") and isinstance(message["payload"], dict)
-        message = {
-            "id": int(message["id"]),
-            "received_at": float(message["received_at"]),
-            "payload": message["payload"],
-        }
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return message if sound else None
-
-
 # -- the server ---------------------------------------------------------------------------------
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; self.server.store keeps the messages."""
+    """One connection; self.server.store keeps the messages, self.server.senders pass them on."""
 
     protocol_version = "HTTP/1.1"
     server_version = "monitml-inbox"
@@ -213,10 +126,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         try:
             body = self._body()
+            # Only a browser says so: a page from elsewhere that has this one post in its place.
+            if self.headers.get("Origin"):
+                raise Refused(ACTION_PROHIBITED)
             if not re.match(r"/services/[\w./-]+$", urllib.parse.urlsplit(self.path).path):
                 raise Refused(NO_SERVICE)
             payload = parse_payload(body, self.headers.get("Content-Type") or "")
-            self.server.store.add(payload, time.time())
+            # With nobody to pass it on to, a message that is not on disk is as good as none.
+            self.server.store.add(payload, time.time(), disk_matters=not self.server.senders)
         except Refused as refusal:
             return self._answer(refusal.code, "text/html", refusal.text)
         except OSError as error:
@@ -243,25 +160,95 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _page(self, _query):
-        return "text/html", render_page(self.server.store.since(), time.time())
+        messages, receivers = (
+            self._told(self.server.store.since()[-PAGE_MESSAGES_MAX:]),
+            self._receivers(),
+        )
+        return "text/html", render_page(messages, receivers, time.time())
 
     def _messages(self, query):
-        messages = self.server.store.since(float(query.get("since", ["0"])[0]))
-        return "application/json", json.dumps({"messages": messages})
+        messages = self._told(self.server.store.since(float(query.get("since", ["0"])[0])))
+        content = {"messages": messages, "receivers": self._receivers()}
+        return "application/json", json.dumps(content)
+
+    def _told(self, messages) -> list:
+        """The messages, and of each when receivers were told, in epoch seconds."""
+        moments = {sender.name: sender.told_at for sender in self.server.senders}
+        return [
+            {
+                **message,
+                "told": {
+                    name: told[message["id"]]
+                    for name, told in moments.items()
+                    if message["id"] in told
+                },
+            }
+            for message in messages
+        ]
+
+    def _receivers(self) -> list:
+        """How each receiver fares: its name, what it is still to be told, and why it takes nothing."""
+        return [
+            {
+                "name": sender.name,
+                "waiting": len(sender.waiting()),
+                "failure": sender.failure and sender.failure._asdict(),
+                "next_attempt": sender.next_attempt(),
+            }
+            for sender in self.server.senders
+        ]
 
     def _metrics(self, _query):
-        store = self.server.store
+        store, senders = self.server.store, self.server.senders
         with open("/proc/self/statm", encoding="ascii") as stream:
             resident = int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        families = (
-            ("monitml_inbox_messages_total", "counter", "Messages received.", store.received),
-            ("monitml_inbox_kept_messages", "gauge", "Messages kept.", len(store.messages)),
-            ("process_cpu_seconds_total", "counter", "CPU time.", time.process_time()),
-            ("process_resident_memory_bytes", "gauge", "Memory.", resident),
-        )
+        now = time.time()
+        failures = [(sender.name, sender.failure) for sender in senders]
+        families = [
+            ("messages_total", "counter", "Messages received.", {"": store.received}),
+            ("kept_messages", "gauge", "Messages kept.", {"": len(store.messages)}),
+            (
+                "attempts_total",
+                "counter",
+                "Attempts to tell a receiver, by what came of them; taken, or why not.",
+                {
+                    f'{{receiver="{sender.name}",result="{result or "taken"}"}}': count
+                    for sender in senders
+                    for result, count in dict(sender.attempts).items()
+                },
+            ),
+            (
+                "waiting_messages",
+                "gauge",
+                "Messages that a receiver is still to be told.",
+                {f'{{receiver="{sender.name}"}}': len(sender.waiting()) for sender in senders},
+            ),
+            (
+                "lost_messages_total",
+                "counter",
+                "Messages that a receiver will never be told, as others took their room.",
+                {f'{{receiver="{sender.name}"}}': sender.lost for sender in senders},
+            ),
+            (
+                "failing_seconds",
+                "gauge",
+                "How long a receiver has not taken messages; no series while it does.",
+                {
+                    f'{{receiver="{name}",reason="{failure.reason}"}}': max(now - failure.since, 0)
+                    for name, failure in failures
+                    if failure
+                },
+            ),
+        ]
+        families = [(f"monitml_inbox_{family}", *rest) for family, *rest in families] + [
+            ("process_cpu_seconds_total", "counter", "CPU time.", {"": time.process_time()}),
+            ("process_resident_memory_bytes", "gauge", "Memory.", {"": resident}),
+        ]
         return "text/plain; version=0.0.4", "".join(
-            f"# HELP {name} {text}\n# TYPE {name} {kind}\n{name} {value}\n"
-            for name, kind, text, value in families
+            f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+            + "".join(f"{name}{labels} {value}\n" for labels, value in samples.items())
+            for name, kind, text, samples in families
+            if samples
         )
 
     def _answer(self, code, content_type, text):
@@ -292,9 +279,11 @@ class Server(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    # Alertmanager sends each alert of a burst on a connection of its own, all at once.
+    request_queue_size = 128
 
-    def __init__(self, address, store):
-        self.store = store
+    def __init__(self, address, store, senders):
+        self.store, self.senders = store, senders
         self.places = threading.BoundedSemaphore(CONNECTIONS_MAX)
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -316,19 +305,41 @@ class Server(socketserver.ThreadingTCPServer):
         print(f"A request ended early: {sys.exc_info()[1]}", file=sys.stderr, flush=True)
 
 
+def _senders(path, store, directory) -> list:
+    """The senders that the file of receivers describes. OSError, ValueError, KeyError, TypeError where it is none."""
+    if not path:
+        return []
+    with open(path, encoding="utf-8") as stream:
+        configuration = json.load(stream)
+    # Late, so that an inbox which passes nothing on needs neither the other file nor TLS and mail.
+    from inbox_sender import senders_of  # pylint: disable=import-outside-toplevel
+
+    return senders_of(configuration, store, directory)
+
+
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--listen", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--directory", required=True, help="where the messages are kept")
+    parser.add_argument("--receivers", help="JSON file that says whom they are passed on to")
     options = parser.parse_args(arguments)
     try:
         os.makedirs(options.directory, mode=0o750, exist_ok=True)
         store = Store(options.directory)
-        server = Server((options.listen, options.port), store)
+        senders = _senders(options.receivers, store, options.directory)
+        server = Server((options.listen, options.port), store, senders)
     except OSError as error:
         print(f"The inbox cannot start: {error}", file=sys.stderr)
         return 1
+    except (ValueError, KeyError, TypeError) as error:
+        print(
+            f"The inbox cannot start: {options.receivers} is no configuration: {error}",
+            file=sys.stderr,
+        )
+        return 1
+    for sender in senders:
+        sender.start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -13,6 +13,8 @@ import json
 import re
 import time
 
+from inbox_words import span
+
 STYLE = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b1f24;--soft:#5a6472;--line:#dfe3e8;
 --link:#0b5cad;--danger:#c62828;--warning:#b26a00;--good:#1a7f4b}
@@ -71,17 +73,39 @@ def _link(address, label: str) -> str:
     return f'<a href="{_plain(address)}" rel="noreferrer noopener">{label}</a>'
 
 
-def render_page(messages: list, now: float) -> str:
-    """The page with all messages, newest first."""
+def render_page(messages: list, receivers: list, now: float) -> str:
+    """The page with these messages, newest first, below what receivers do not take them.
+
+    messages and receivers are as /api/messages gives them.
+    """
     articles = "".join(_article(message, now) for message in reversed(messages))
     count = f"{len(messages)} message{'s' if len(messages) != 1 else ''}"
+    purpose = (
+        f"Alerts come here and go on to {_plain(receivers[0]['name'])}."
+        if receivers
+        else "Alerts come here as long as no Slack URL is set."
+    )
     empty = "<article><p>No message yet. An alert that fires is shown here.</p></article>"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>MonitML inbox</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="refresh" content="5"><style>{STYLE}</style></head><body><main>'
-        f'<h1>Inbox</h1><p class="soft">{count}. Alerts come here as long as no Slack URL is set.</p>'
+        f'<h1>Inbox</h1><p class="soft">{count}. {purpose}</p>'
+        f"{''.join(_failure(one, now) for one in receivers if one['failure'])}"
         f"{articles or empty}</main></body></html>"
+    )
+
+
+def _failure(receiver, now: float) -> str:
+    failure, waiting = receiver["failure"], receiver["waiting"]
+    tries = f"{failure['attempts']} attempt{'s' if failure['attempts'] != 1 else ''}"
+    return (
+        '<article><div class="part danger">'
+        f"<h2>{_plain(receiver['name'])} does not take messages</h2>"
+        f"<p>{_plain(failure['words'][:1].upper() + failure['words'][1:])}.</p>"
+        f'<p class="soft">Since {span(now - failure["since"])}; {tries}, the next in'
+        f" {span(receiver['next_attempt'] - now)}. {waiting} message{'s' if waiting != 1 else ''}"
+        f" {'wait' if waiting != 1 else 'waits'}, and can be read here.</p></div></article>"
     )
 
 
@@ -92,11 +116,21 @@ def _article(message, now: float) -> str:
     parts += [_attachment(part) for part in payload.get("attachments") or []]
     if payload.get("blocks"):
         parts.append(f'<p class="text">{_plain(json.dumps(payload["blocks"], indent=1))}</p>')
+    told = [
+        f"{_plain(name)} {_later(moment - message['received_at'])}"
+        for name, moment in message["told"].items()
+    ]
+    if told:
+        parts.append(f'<p class="soft">Told: {", ".join(told)}</p>')
     return (
         f'<article><header><strong>{_plain(payload.get("username") or "Message")}</strong>'
-        f'<span class="soft">{when} · {_ago(now - message["received_at"])}</span></header>'
+        f'<span class="soft">{when} · {span(now - message["received_at"])} ago</span></header>'
         f'{"".join(parts)}</article>'
     )
+
+
+def _later(seconds: float) -> str:
+    return f"{max(seconds, 0):.2f} s later" if seconds < 10 else f"{span(seconds)} later"
 
 
 def _attachment(part) -> str:
@@ -121,10 +155,3 @@ def _attachment(part) -> str:
     if part.get("footer"):
         inner.append(f'<p class="soft">{_marked(part["footer"])}</p>')
     return f'<div class="part {kind}">{"".join(inner)}</div>'
-
-
-def _ago(seconds: float) -> str:
-    for name, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {name} ago"
-    return f"{max(int(seconds), 0)} s ago"

@@ -185,7 +185,9 @@ def prepare_directory(path, port, counted_for=""):
         if os.stat(path).st_uid != os.getuid():
             raise Problem("The metrics directory %s belongs to another user." % path)
         mark = os.path.join(path, COUNTED_FOR)
-        old = ["custom-"] if read_text(mark) == counted_for else ["custom-", "slot-", "history"]
+        old = ["custom-", "warning-"]
+        if read_text(mark) != counted_for:
+            old += ["slot-", "history"]
         for name in os.listdir(path):
             if name.startswith(tuple(old)):
                 os.unlink(os.path.join(path, name))

@@ -5,8 +5,8 @@ serve.py and ended with it. REST under gunicorn, or gRPC.
 
 What differs from seldon-core-microservice: it binds the address that is asked for; a worker that
 hangs is ended after a time; metrics do not go through a manager process; unknown paths and wrong
-methods get 404 and 405, requests that cannot be read 400; feedback does not count the metrics()
-of the last prediction again. Problems with the model end it with one sentence.
+methods get 404 and 405, requests that cannot be read 400; feedback and looks at its health do not
+count the metrics() of the last prediction again; and it answers what Seldon's executor does. Problems with the model end it with one sentence.
 """
 
 from __future__ import annotations
@@ -21,8 +21,18 @@ import sys
 import warnings
 
 import monitml_metrics
-from serve import PROBLEM, add_child_arguments, argument_parser, die_with_parent, set_up_log
+import serve_executor
+import serve_warnings
+from serve import (
+    PROBLEM,
+    add_child_arguments,
+    argument_parser,
+    die_with_parent,
+    read_contract,
+    set_up_log,
+)
 from serve_metrics import WorkerMetrics
+from serve_status import sample_request
 
 LOG = logging.getLogger("monitml")
 # What Seldon's reading of a request raises for one that it cannot use.
@@ -76,7 +86,8 @@ def make_model(directory, name):
 def load_model(model, directory):
     """Calls the model's load() as Seldon does."""
     try:
-        model.load()
+        with serve_warnings.kept():
+            model.load()
     except NotImplementedError:
         pass
     except Exception as error:
@@ -85,28 +96,34 @@ def load_model(model, directory):
         raise Problem("load() of the model failed: %s." % describe(error, directory)) from error
 
 
-def keep_feedback_apart():
-    """Stops Seldon from adding a model's metrics() again with each feedback."""
+def keep_predictions_apart():
+    """Stops Seldon from adding a model's metrics() again with each feedback and look at its health."""
     from seldon_core import seldon_methods
 
     original = seldon_methods.client_custom_metrics
+    others = (seldon_methods.FEEDBACK_METRIC_METHOD_TAG, seldon_methods.HEALTH_METRIC_METHOD_TAG)
 
     def client_custom_metrics(user_model, seldon_metrics, method, runtime_metrics=()):
-        if method == seldon_methods.FEEDBACK_METRIC_METHOD_TAG:
+        if method in others:
             user_model = None  # it has no metrics(); those that the feedback returned count
         return original(user_model, seldon_metrics, method, list(runtime_metrics))
 
     seldon_methods.client_custom_metrics = client_custom_metrics
 
 
-def make_app(model, metrics):
-    """Seldon's Flask application with proper answers to bad requests."""
+def make_app(model, metrics, directory):
+    """Seldon's Flask application with its executor's paths and proper answers to bad requests."""
     from flask import request
     from seldon_core.flask_utils import SeldonMicroserviceException, jsonify
     from seldon_core.wrapper import get_rest_microservice
     from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-    app = get_rest_microservice(model, metrics)
+    try:
+        app = get_rest_microservice(model, metrics)
+    except Exception as error:
+        sentence = "init_metadata() of the model failed: %s."
+        raise Problem(sentence % describe(error, directory)) from error
+    serve_executor.add_paths(app, sample_request(read_contract(directory)))
     internal = app.error_handler_spec[None][None][Exception]
 
     def answer(status, reason, text):
@@ -117,7 +134,7 @@ def make_app(model, metrics):
 
     @app.before_request
     def start_request():
-        monitml_metrics.HERE.ran = False
+        monitml_metrics.HERE.ran = request.endpoint in serve_executor.ABOUT
         if request.endpoint == "static":
             # Seldon's route for files takes every GET, also of the paths that want a POST.
             for rule in app.url_map.iter_rules():
@@ -179,7 +196,7 @@ def serve_rest(options, model, metrics):
         die_with_parent(arbiter)
 
     Application(
-        make_app(model, metrics),
+        make_app(model, metrics, options.model_dir),
         model,
         int(os.environ.get("TRACING", "0")),
         [],
@@ -235,8 +252,9 @@ def main():
     try:
         for name in ("gunicorn.error", "werkzeug", "seldon_core"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        model = make_model(options.model_dir, options.model_class)
-        keep_feedback_apart()
+        with serve_warnings.kept():
+            model = make_model(options.model_dir, options.model_class)
+        keep_predictions_apart()
         serve = serve_grpc if options.kind == "grpc" else serve_rest
         serve(options, model, WorkerMetrics())
     except Problem as problem:

@@ -19,10 +19,13 @@ from urllib.parse import parse_qs
 
 import monitml_metrics
 import serve_metrics
+import serve_warnings
 from serve_history import INTERVAL_SECONDS, LONGEST_SECONDS, History
 
 PREDICTIONS_PATH = "/api/v1.0/predictions"
 PROBE_TIMEOUT_SECONDS = 5
+# Series of a model's own metrics, where MONITML_SERIES_MAX does not say.
+SERIES_MAX = 1000
 # Reading the memory of a process walks its page tables: not at each scrape.
 MEMORY_SECONDS = 5
 # Asked for or not, as the oldest thing that Prometheus may know of a server is its first scrape.
@@ -135,6 +138,10 @@ def sample_request(contract):
     return {"data": {"names": names, "ndarray": [row]}} if row else None
 
 
+class WrongAnswer(str):
+    """The sentence about an answer of the model's own: asking again will not make it another."""
+
+
 class Probe:
     """Whether a server really serves: it answers a prediction and its metrics can be read.
 
@@ -159,8 +166,11 @@ class Probe:
         except (OSError, http.client.HTTPException) as error:
             return "The model does not answer on port %d: %s." % (self._address[1], error)
         if status != 200:
-            return "The model answered %d: %s" % (status, self._sentence(body))
-        return self._judge(body) if self._body else None
+            # Those that gateways and queues give say that the model did not answer.
+            kind = str if status in (502, 503, 504) else WrongAnswer
+            return kind("The model answered %d: %s" % (status, self._sentence(body)))
+        problem = self._judge(body) if self._body else None
+        return problem and WrongAnswer(problem)
 
     def _ask(self):
         connection = http.client.HTTPConnection(*self._address, timeout=PROBE_TIMEOUT_SECONDS)
@@ -211,10 +221,23 @@ class Status:
         self._directory, self._layout = directory, layout
         self._labels = monitml_metrics.identity()
         self._process = ProcessMetrics()
+        series_max = int(os.environ.get("MONITML_SERIES_MAX", SERIES_MAX))
+        self._of_model = serve_metrics.ModelMetrics(directory, series_max)
         self._lock = threading.Lock()
         names = [(name, own) for name, own, _value in self._counted()]
         path = os.path.join(directory, HISTORY)
         self._history = History(path, names, time.monotonic())
+
+    def warnings(self):
+        """Sentences that whoever deploys this should read; a problem would keep it from serving."""
+        try:
+            found = serve_warnings.read(self._directory)
+        except OSError:
+            found = []  # told by whoever asks for the metrics
+        if self._of_model.dropped:
+            text = "%d series of the model's own metrics are left out: there may be %d (canary_series_max)."
+            found.append(text % (self._of_model.dropped, self._of_model.series_max))
+        return found
 
     def _counted(self):
         slots = monitml_metrics.read_slots(self._directory, self._layout)
@@ -244,7 +267,8 @@ class Status:
             return (
                 self._past(windows)
                 + monitml_metrics.render(self._directory, self._layout, labels=self._labels)
-                + serve_metrics.render(self._directory, self._labels)
+                + self._of_model.render(self._labels)
+                + serve_warnings.render(self._directory, self._labels)
                 + self._process.render(self._labels)
             )
 
@@ -272,6 +296,11 @@ def make_server(listen, port, metrics_path="/metrics"):
             elif path == "/ready":
                 problem = self.server.probe.check()
                 answer = {"ready": not problem, **({"problem": problem} if problem else {})}
+                if problem:
+                    answer["answered"] = isinstance(problem, WrongAnswer)
+                warnings = self.server.status.warnings()
+                if warnings:
+                    answer["warnings"] = warnings
                 self._answer(503 if problem else 200, json.dumps(answer))
             else:
                 self._answer(404, json.dumps({"problem": "There is nothing at %s." % path}))

@@ -26,8 +26,8 @@ SERVICES = {
         "alertmanager",
         "gateway",
         "inbox",
-        "model-bad-0",
-        "model-good-0",
+        "model-bad-9002",
+        "model-good-9000",
         "node-exporter",
         "prometheus",
     )

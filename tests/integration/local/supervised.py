@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
-import re
 import secrets
 import shutil
 import signal
@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULE = "ansible_collections.monitml.stack.plugins.modules.local_service"
-CACHE = ROOT / ".cache" / "supervisor"
+MODULES = "ansible_collections.monitml.stack.plugins.modules."
+CACHE = ROOT / ".cache" / "tools"
 SECONDS_TO_SERVE = 10.0
 
 # Answers every connection with its own pid, arguments and environment.
@@ -39,33 +39,21 @@ while True:
 
 
 def tools_bin():
-    """Directory of supervisord: MONITML_TOOLS_BIN, or a virtual environment made once from the lock."""
+    """Directory of supervisord and envoy: MONITML_TOOLS_BIN, or an environment made once from the lock."""
     given = os.environ.get("MONITML_TOOLS_BIN")
     if given:
         return given
-    if not (CACHE / "bin" / "supervisord").exists():
-        lock = (ROOT / "roles/seldon/files/tools.txt").read_text(encoding="utf-8")
-        block = re.search(r"^supervisor==.*?(?=^\S|\Z)", lock, re.M | re.S).group(0)
-        CACHE.parent.mkdir(exist_ok=True)
-        uv = shutil.which("uv", path=os.path.dirname(sys.executable)) or "uv"
-        subprocess.run(
-            [uv, "venv", "-q", "--clear", "--python", "/usr/bin/python3", str(CACHE)], check=True
-        )
-        subprocess.run(
-            [
-                uv,
-                "pip",
-                "install",
-                "-q",
-                "--python",
-                str(CACHE / "bin/python"),
-                "--require-hashes",
-                "-r",
-                "-",
-            ],
-            input=block.encode(),
-            check=True,
-        )
+    CACHE.parent.mkdir(exist_ok=True)
+    with CACHE.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # several test files want it at once
+        if not (CACHE / "complete").exists():
+            uv = shutil.which("uv", path=os.path.dirname(sys.executable)) or "uv"
+            make = [uv, "venv", "-q", "--clear", "--python", "/usr/bin/python3", str(CACHE)]
+            subprocess.run(make, check=True)
+            lock = ["--require-hashes", str(ROOT / "roles/seldon/files/tools.txt")]
+            at = ["--python", str(CACHE / "bin/python")]
+            subprocess.run([uv, "pip", "sync", "-q", *at, *lock], check=True)
+            (CACHE / "complete").touch()
     return str(CACHE / "bin")
 
 
@@ -84,6 +72,28 @@ def until(what, seconds=SECONDS_TO_SERVE):
             return value
         assert time.monotonic() < deadline, "nothing within %g s" % seconds
         time.sleep(0.05)
+
+
+def start_module(name, given):
+    """Starts a module of the collection on its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", MODULES + name],
+        env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode())
+    process.stdin.close()
+    return process
+
+
+def result_of(process):
+    """Result of a module that was started. A traceback fails the test."""
+    out, error = process.stdout.read(), process.stderr.read()
+    process.wait()
+    assert not error, error.decode()
+    return json.loads(out)
 
 
 class Instance:
@@ -115,24 +125,11 @@ class Instance:
         """Starts the module on its own, as Ansible does on the machine."""
         given = self.arguments(services, **options)
         given.update(_ansible_check_mode=check, _ansible_diff=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
-            env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode())
-        process.stdin.close()
-        return process
+        return start_module("local_service", given)
 
     def converge(self, services=(), check=False, **options):
         """Result of the module. A traceback fails the test."""
-        process = self.popen(services, check, **options)
-        out, error = process.stdout.read(), process.stderr.read()
-        process.wait()
-        assert not error, error.decode()
-        return json.loads(out)
+        return result_of(self.popen(services, check, **options))
 
     def service(self, name, port, **options):
         """A service that answers at the port."""

@@ -15,69 +15,8 @@ import sys
 import time
 
 import pytest
-from watching_stack import HOST, ROOT, free_port
-
-PROGRAM = ROOT / "roles/analytics/files/inbox.py"
-HOOK = "/services/T0/B0/secret"
-
-
-class Inbox:
-    def __init__(self, directory):
-        self.directory = directory
-        self.port = free_port()
-        self.start()
-
-    def start(self):
-        command = [
-            sys.executable,
-            str(PROGRAM),
-            "--port",
-            str(self.port),
-            "--directory",
-            str(self.directory),
-        ]
-        with (self.directory / "log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            try:
-                assert self.ask("GET", "/healthz") == (200, "ok\n")
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError((self.directory / "log").read_text())
-
-    def stop(self, sign=signal.SIGTERM):
-        self.process.send_signal(sign)
-        self.process.wait(timeout=10)
-
-    def ask(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def send(self, text):
-        return self.ask(
-            "POST", HOOK, json.dumps({"text": text}), {"Content-Type": "application/json"}
-        )
-
-    def messages(self, since=0):
-        return json.loads(self.ask("GET", f"/api/messages?since={since}")[1])["messages"]
-
-    def raw(self, *chunks, wait=0.0):
-        with socket.create_connection((HOST, self.port), timeout=15) as sock:
-            for chunk in chunks:
-                sock.sendall(chunk)
-            time.sleep(wait)
-            sock.shutdown(socket.SHUT_WR)
-            answer = b""
-            while chunk := sock.recv(65536):
-                answer += chunk
-            return answer
+from inbox_process import HOOK, PROGRAM, Inbox
+from watching_stack import HOST
 
 
 @pytest.fixture(scope="module")

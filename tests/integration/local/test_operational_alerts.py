@@ -21,6 +21,7 @@ def of(series: dict, *parts: str) -> str:
 UP_BAD = of(healthy(), "up{", "bad")
 COUNT_BAD = of(healthy(), "monitml_prediction_count", "bad")
 RQ_BAD = of(healthy(), "rq_xx", "bad")
+FAILING = 'monitml_inbox_failing_seconds{{receiver="Slack",reason="{0}"}}'
 WRONG = ID.format("bad", "v9")
 OPERATIONAL = {
     "server down": ({UP_BAD: "1+0x30 0+0x300"}, {35: set(), 60: {"ModelServerDown/bad"}}),
@@ -67,6 +68,18 @@ OPERATIONAL = {
             )
         },
         {10: set(), 30: {"AlertsNotDelivered"}, 400: set()},
+    ),
+    "a webhook is revoked": (
+        {FAILING.format("revoked"): "_x20 0+1x20 stale"},
+        {19: set(), 21: {"AlertsNotDelivered"}, 50: set()},
+    ),
+    "slack fails for a moment": (
+        {FAILING.format("failing"): "_x20 0+1x8 stale"},
+        {19: set(), 25: set(), 29: set(), 50: set()},
+    ),
+    "slack fails for longer": (
+        {FAILING.format("unreachable"): "_x20 0+1x40 stale"},
+        {25: set(), 35: {"AlertsNotDelivered"}, 80: set()},
     ),
 }
 

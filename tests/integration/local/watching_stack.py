@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -42,6 +43,16 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
+def deploy_inbox(directory: Path) -> Path:
+    """Puts the inbox's files where they find each other, as the role does; returns the program."""
+    directory.mkdir(exist_ok=True)
+    for source in (ROOT / "roles/analytics/files").glob("inbox*.py"):
+        shutil.copy(source, directory)
+    delivery = ROOT / "plugins/module_utils/receivers/delivery.py"
+    shutil.copy(delivery, directory / "inbox_delivery.py")
+    return directory / "inbox.py"
+
+
 def housing_deployment(**changes) -> dict:
     """The default description, completed as deployment_info does it, on free ports."""
     defaults = yaml.safe_load((ROOT / "roles/monitml/defaults/main.yml").read_text())
@@ -61,8 +72,15 @@ def housing_deployment(**changes) -> dict:
 class WatchingStack:
     """Everything that watches, started on free ports in a directory of its own."""
 
-    def __init__(self, directory: Path, deployment: dict | None = None, **settings):
+    def __init__(
+        self,
+        directory: Path,
+        deployment: dict | None = None,
+        receivers: list[dict] | None = None,
+        **settings,
+    ):
         self.directory = directory
+        self.receivers = receivers or []
         self.deployment = deployment or housing_deployment()
         names = ("prometheus", "alertmanager", "gateway_admin", "inbox", "node_exporter")
         self.settings = {
@@ -107,8 +125,6 @@ class WatchingStack:
         self.wait(lambda: self.values('up{job="models"} == 1'), "models to be scraped")
 
     def write_configuration(self):
-        webhook = f"http://{HOST}:{self.settings['inbox_port']}/services/local/monitml/inbox"
-        self._write("slack_url", webhook + "\n")
         self._write_yaml("rules.yml", rules.alert_rules(self.deployment))
         self._write_yaml(
             "prometheus.yml", scraping.prometheus_config(self.deployment, self.settings)
@@ -117,7 +133,7 @@ class WatchingStack:
             "alertmanager.yml",
             watching_messages.alertmanager_config(
                 {
-                    "slack_url_file": str(self.directory / "slack_url"),
+                    "inbox_url": f"{self.inbox_url}/services/local",
                     "group_wait": "0s",
                     "group_interval": "1s",
                     "repeat_interval": "4h",
@@ -149,15 +165,12 @@ class WatchingStack:
         at, ports = self.directory, self.settings
         (at / "inbox").mkdir(exist_ok=True)
         self.metrics.mkdir(exist_ok=True)
+        program = deploy_inbox(at / "program")
+        (at / "receivers.json").write_text(json.dumps({"receivers": self.receivers}))
         self._run(
             "inbox",
-            [
-                sys.executable,
-                str(ROOT / "roles/analytics/files/inbox.py"),
-                "--directory",
-                str(at / "inbox"),
-            ]
-            + ["--port", str(ports["inbox_port"])],
+            [sys.executable, str(program), "--directory", str(at / "inbox")]
+            + ["--port", str(ports["inbox_port"]), "--receivers", str(at / "receivers.json")],
         )
         self._run(
             "alertmanager",

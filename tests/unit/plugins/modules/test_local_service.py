@@ -33,19 +33,6 @@ def no_systemctl(monkeypatch, tmp_path):
     monkeypatch.setattr(local_service.AnsibleModule, "get_bin_path", lambda *unused, **also: None)
 
 
-@pytest.mark.parametrize(
-    "wanted, runs, expected",
-    [
-        ("auto", True, "systemd"),
-        ("auto", False, "supervisor"),
-        ("systemd", False, "systemd"),
-        ("supervisor", True, "supervisor"),
-    ],
-)
-def test_the_backend_is_that_of_the_machine(wanted, runs, expected):
-    assert local_service.choose_backend(wanted, runs) == expected
-
-
 def test_check_mode_tells_what_would_be_done(capsys, tmp_path):
     code, result = run(
         capsys, tmp_path, _ansible_check_mode=True, _ansible_diff=True, user="nobody-has-this-name"

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles/analytics/files"))
 import inbox  # noqa: E402
 import inbox_page  # noqa: E402
+import inbox_store  # noqa: E402
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -40,6 +41,14 @@ PAYLOAD = st.fixed_dictionaries(
 )
 
 
+RECEIVER = {
+    "name": "Slack",
+    "waiting": 1,
+    "failure": {"since": 20.0, "reason": "revoked", "words": "<b>it</b> is gone", "attempts": 3},
+    "next_attempt": 80.0,
+}
+
+
 class Page(HTMLParser):
     """What a browser would make of a page: its tags, and the addresses it links to."""
 
@@ -55,7 +64,8 @@ class Page(HTMLParser):
 
 
 def page_of(payload):
-    return inbox_page.render_page([{"id": 1, "received_at": 0.0, "payload": payload}], 60.0)
+    message = {"id": 1, "received_at": 0.0, "payload": payload, "told": {"Slack": 0.25}}
+    return inbox_page.render_page([message], [RECEIVER], 60.0)
 
 
 # -- payloads
@@ -175,7 +185,17 @@ def test_slacks_own_marks_are_shown(text, markup):
 
 
 def test_an_empty_inbox_says_so():
-    assert "No message yet" in inbox_page.render_page([], 0.0)
+    page = inbox_page.render_page([], [], 0.0)
+    assert "No message yet" in page and "as long as no Slack URL is set" in page
+
+
+def test_who_takes_no_messages_is_said_with_the_reason():
+    page = page_of({"text": "hello"})
+    assert "go on to Slack" in page and "<h2>Slack does not take messages</h2>" in page
+    assert (
+        "Since 40 s; 3 attempts, the next in 20 s. 1 message waits, and can be read here." in page
+    )
+    assert "Told: Slack 0.25 s later" in page and "&lt;b&gt;it&lt;/b&gt; is gone." in page
 
 
 # -- the store
@@ -186,10 +206,10 @@ def contents(store):
 
 
 def test_messages_survive_a_restart(tmp_path):
-    store = inbox.Store(tmp_path)
+    store = inbox_store.Store(tmp_path)
     store.add({"text": "one"}, 1.0)
     store.add({"text": "two"}, 2.5)
-    again = inbox.Store(tmp_path)
+    again = inbox_store.Store(tmp_path)
     assert contents(again) == ["one", "two"]
     assert [message["id"] for message in again.since(1.0)] == [2]
     again.add({"text": "three"}, 3.0)
@@ -199,17 +219,17 @@ def test_messages_survive_a_restart(tmp_path):
 @given(st.integers(min_value=1, max_value=400))
 def test_a_torn_last_line_costs_only_itself(tmp_path_factory, cut):
     directory = tmp_path_factory.mktemp("inbox")
-    store = inbox.Store(directory)
+    store = inbox_store.Store(directory)
     for text in ("one", "two", "three"):
         store.add({"text": text}, 1.0)
     path = directory / "messages.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[: max(len(whole) - cut, 0)])
     kept = path.read_bytes().count(b"\n")
-    again = inbox.Store(directory)
+    again = inbox_store.Store(directory)
     assert contents(again) == ["one", "two", "three"][:kept]
     again.add({"text": "four"}, 2.0)
-    assert contents(inbox.Store(directory)) == [*["one", "two", "three"][:kept], "four"]
+    assert contents(inbox_store.Store(directory)) == [*["one", "two", "three"][:kept], "four"]
 
 
 def test_garbage_in_the_file_is_dropped(tmp_path):
@@ -221,21 +241,21 @@ def test_garbage_in_the_file_is_dropped(tmp_path):
         b"\n",
     ]
     (tmp_path / "messages.jsonl").write_bytes(b"".join(lines))
-    assert contents(inbox.Store(tmp_path)) == ["ok"]
+    assert contents(inbox_store.Store(tmp_path)) == ["ok"]
 
 
 def test_the_oldest_are_dropped(tmp_path):
-    store = inbox.Store(tmp_path, messages_max=3)
+    store = inbox_store.Store(tmp_path, messages_max=3)
     for number in range(5):
         store.add({"text": str(number)}, float(number))
     assert contents(store) == ["2", "3", "4"]
-    assert contents(inbox.Store(tmp_path, messages_max=3)) == ["2", "3", "4"]
+    assert contents(inbox_store.Store(tmp_path, messages_max=3)) == ["2", "3", "4"]
 
 
 def test_the_file_stays_within_its_bound(tmp_path):
-    store = inbox.Store(tmp_path, bytes_max=10_000)
+    store = inbox_store.Store(tmp_path, bytes_max=10_000)
     for number in range(500):
         store.add({"text": f"{number} " + "x" * 100}, float(number))
         assert (tmp_path / "messages.jsonl").stat().st_size <= 10_200
     assert contents(store)[-1].startswith("499 ")
-    assert contents(inbox.Store(tmp_path, bytes_max=10_000))[-1].startswith("499 ")
+    assert contents(inbox_store.Store(tmp_path, bytes_max=10_000))[-1].startswith("499 ")

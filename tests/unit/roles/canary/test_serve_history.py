@@ -76,7 +76,7 @@ def test_the_longest_window_can_be_answered(path):
     assert history.before(now, LONGEST_SECONDS) == (step - LONGEST_SECONDS / INTERVAL_SECONDS, 0)
 
 
-@given(st.lists(st.tuples(st.floats(0.5, 9), st.integers(0, 50)), max_size=60), st.integers(1, 90))
+@given(st.lists(st.tuples(st.floats(0.6, 9), st.integers(0, 50)), max_size=60), st.integers(1, 90))
 def test_what_grew_in_a_window_is_what_was_counted_in_it(tmp_path_factory, steps, window):
     history = History(str(tmp_path_factory.mktemp("h") / "history"), NAMES, 0.0)
     now, total, happened = 0.0, 0, [(0.0, 0)]

@@ -25,11 +25,18 @@ def worker():
     return serve_metrics.WorkerMetrics(monitml_metrics.Recorder())
 
 
-def scrape(directory):
+def scrape(directory, shown=None):
+    """Samples of the models' own metrics; their marks are checked and left out."""
     samples = {}
-    for family in text_string_to_metric_families(serve_metrics.render(directory, {"model": "m"})):
+    shown = shown or serve_metrics.ModelMetrics(directory, 1000)
+    for family in text_string_to_metric_families(shown.render({"model": "m"})):
         for sample in family.samples:
             assert sample.labels.pop("model") == "m"
+            if sample.name in (monitml_metrics.MODEL_METRIC_UPDATES, monitml_metrics.MODEL_METRIC_DROPPED):
+                continue
+            name = sample.labels.pop("monitml_metric")
+            assert sample.name in (name, name + "_bucket", name + "_sum", name + "_count")
+            assert sample.labels.pop("monitml_kind") in ("counter", "gauge", "timer")
             key = (sample.name, tuple(sorted(sample.labels.items())))
             assert key not in samples
             samples[key] = sample.value
@@ -111,6 +118,8 @@ def test_names_and_labels_are_made_valid_and_ours_are_kept(directory):
     store.update(
         [
             metric("GAUGE", "my-gauge é", 1, **{"a-b": 'x"\n', "model": "theirs"}),
+            metric("GAUGE", "up", 0, namespace="n", **{"__name__": "x", "1": "\ud800"}),
+            metric("GAUGE", "9 lives", 9),
             metric("COUNTER", "monitml_prediction_errors", 1),
             metric("GAUGE", "both", 1),
             metric("TIMER", "both", 1),
@@ -120,7 +129,10 @@ def test_names_and_labels_are_made_valid_and_ours_are_kept(directory):
     )
     samples = scrape(directory)
     assert samples["my_gauge__", (("a_b", 'x"\n'),) + PREDICT] == 1
-    assert {name for name, _labels in samples} == {"my_gauge__", "both"}
+    own = (("tag_1", "?"), ("tag___name__", "x"), ("tag_namespace", "n"))
+    assert samples["model_up", PREDICT + own] == 0
+    names = {"my_gauge__", "both", "model_up", "_9_lives", "model_monitml_prediction_errors_total"}
+    assert {name for name, _labels in samples} == names
 
 
 def test_a_full_file_drops_new_series_and_goes_on(directory):
@@ -128,9 +140,36 @@ def test_a_full_file_drops_new_series_and_goes_on(directory):
     for number in range(5000):
         store.update([metric("COUNTER", "c%d" % number, 1)], "predict")
     store.update([metric("COUNTER", "c0", 1)], "predict")
-    samples = scrape(directory)
+    shown = serve_metrics.ModelMetrics(directory, 10000)
+    samples = scrape(directory, shown)
     assert 1000 < len(samples) < 5000
     assert samples["c0_total", PREDICT] == 2
+    assert shown.dropped == 5000 - len(samples)
+
+
+def test_what_comes_first_stays_when_there_are_too_many(directory):
+    store, shown = worker(), serve_metrics.ModelMetrics(directory, 60)
+    store.update([metric("TIMER", "z", 1), metric("GAUGE", "y", 1)], "predict")
+    assert {name for name, _labels in scrape(directory, shown)} > {"z_sum", "y"}
+    assert shown.dropped == 0
+    for number in range(50):
+        store.update([metric("GAUGE", "a", 1, user=number)], "predict")
+    store.update([metric("GAUGE", "y", 2)], "predict")
+    samples = scrape(directory, shown)
+    assert len(samples) == 60 and shown.dropped == 50 - (60 - 53 - 1)
+    assert samples["y", PREDICT] == 2
+    assert "monitml_model_metric_series_dropped{} 44" in shown.render({})
+
+
+def test_how_often_a_metric_was_given_is_counted_whatever_its_kind(directory):
+    for store in (worker(), worker()):
+        for number in range(3):
+            given = [metric("GAUGE", "g", 1, n=number), metric("TIMER", "t", 1), metric("COUNTER", "c", 5)]
+            store.update(given, "predict")
+    text = serve_metrics.ModelMetrics(directory, 1000).render({})
+    for name, kind in (("g", "gauge"), ("t", "timer"), ("c_total", "counter")):
+        labels = 'metric="%s",kind="%s"' % (name, kind)
+        assert "monitml_model_metric_updates_total{%s} 6\n" % labels in text
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 20, 60, 100])

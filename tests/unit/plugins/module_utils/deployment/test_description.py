@@ -83,6 +83,10 @@ def test_the_housing_canary_has_no_problem():
         (description(monitors=[monitor(window_seconds=1)]), "use 5 or more"),
         (description(monitors=[monitor(min_samples=0)]), "use 1 or more"),
         (description(monitors=[monitor(for_seconds=-1)]), "negative"),
+        (description(monitors=[monitor(measure="metric")]), "has the measure metric and names none"),
+        (description(monitors=[monitor(metric="queue")]), "names the metric 'queue', which"),
+        (description(monitors=[monitor(measure="metric", metric="a b")]), "the metric 'a b': write '_'"),
+        (description(monitors=[monitor(measure="metric", metric="q", max=9e9)]), "has both min and max"),
         (description(monitors=[monitor(predictors=["x"])]), "watches predictor 'x'"),
     ],
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.monitml.stack.plugins.module_utils.local import gateway
+from ansible_collections.monitml.stack.plugins.module_utils.local import gateway, servers
 
-from .test_servers import deployment
+from .test_servers import SETTINGS, deployment, placed
 
 
 def split(routes):
+    """The route of predictions, which comes before that of what is asked beside them."""
     for route in routes["resources"][0]["virtual_hosts"][0]["routes"]:
         if "weighted_clusters" in route.get("route", {}):
             return route["route"]
@@ -33,10 +34,34 @@ def test_a_shadow_gets_copies_and_no_weight():
 
 
 def test_every_route_leads_to_a_cluster_there_is():
-    there = {c["name"] for c in gateway.envoy_clusters(deployment(), "127.0.0.1")["resources"]}
-    text = json.dumps(gateway.envoy_routes(deployment(), 60))
-    named = {part for part in text.split('"') if part.startswith("seldon/housing/")}
-    assert named == there
+    for port in (0, 5000):
+        clusters = gateway.envoy_clusters(placed(grpc_port=port), "127.0.0.1")["resources"]
+        text = json.dumps(gateway.envoy_routes(deployment(), 60, bool(port)))
+        named = {part for part in text.split('"') if part.startswith("seldon/housing/")}
+        assert named == {cluster["name"] for cluster in clusters}
+
+
+def test_each_server_has_its_own_grpc_port():
+    clusters = gateway.envoy_clusters(placed(grpc_port=5000), "127.0.0.1")["resources"]
+    ports = {}
+    for cluster in clusters:
+        for one in cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]:
+            port = one["endpoint"]["address"]["socket_address"]["port_value"]
+            ports.setdefault(cluster["name"], []).append(port)
+    assert ports["seldon/housing/good/v1/grpc"] == [5000, 5001]
+    assert ports["seldon/housing/bad/v2/grpc"] == [5002]
+    # As the servers themselves are told.
+    services = servers.model_services(placed(grpc_port=5000), SETTINGS)
+    told = [int(s["command"][s["command"].index("--grpc-port") + 1]) for s in services]
+    assert told == [5000, 5001, 5002]
+
+
+def test_feedback_on_an_only_predictor_needs_no_name():
+    only = deployment()
+    only["predictors"] = only["predictors"][:1]
+    routes = gateway.envoy_routes(only, 60)["resources"][0]["virtual_hosts"][0]["routes"]
+    (route,) = [r for r in routes if r["match"].get("path", "").endswith("/feedback")]
+    assert route["route"]["cluster"] == "seldon/housing/good/v1"
 
 
 def test_the_version_follows_the_content():

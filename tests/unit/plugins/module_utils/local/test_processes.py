@@ -78,3 +78,21 @@ def test_it_finds_ourselves():
         assert processes.holders({listener.inode}) == {listener.inode: os.getpid()}
     assert listener.address == "127.0.0.1" and listener.uid == os.geteuid()
     assert processes.alive_seconds(os.getpid()) > 0
+
+
+def test_connections_are_counted_while_both_sides_hold_them():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert processes.connections({port}) == 0
+        with socket.create_connection(("127.0.0.1", port)):
+            # Not accepted yet: somebody waits for an answer all the same.
+            assert processes.connections({port, port + 1}) == 1
+            accepted, _address = server.accept()
+        with accepted:
+            assert processes.connections({port}) == 0
+
+
+def test_kills_for_want_of_memory_are_counted_where_the_kernel_does(tmp_path):
+    assert processes.memory_kills(str(tmp_path)) == 0
+    (tmp_path / "vmstat").write_text("nr_free_pages 7\noom_kill 3\n")
+    assert processes.memory_kills(str(tmp_path)) == 3

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 
 from ansible_collections.monitml.stack.plugins.module_utils.deployment import description
-from ansible_collections.monitml.stack.plugins.module_utils.local import servers
+from ansible_collections.monitml.stack.plugins.module_utils.local import places, servers
 
 SETTINGS = {
     "home": "/opt/m",
     "listen_address": "127.0.0.1",
     "workers": 2,
     "timeout_seconds": 30,
-    "grpc_port": 0,
+    "series_max": 1000,
 }
 
 
-def deployment(**shadow):
+def deployment(**of_bad):
     predictors = []
     for name, version, traffic, replicas in (("good", "v1", 75, 2), ("bad", "v2", 25, 1)):
         predictors.append(
@@ -33,21 +33,67 @@ def deployment(**shadow):
                 "environment": {"digest": "e"},
             }
         )
-    predictors[1].update(shadow)
+    predictors[1].update(of_bad)
     return description.complete(
         {"name": "housing", "namespace": "seldon", "predictors": predictors, "monitors": []}, 9000
     )
 
 
+def placed(given=None, grpc_port=0):
+    """The deployment on a machine that has nothing yet."""
+    given = given or deployment()
+    wanted = servers.wanted_servers(given, SETTINGS)
+    return servers.placed(
+        given, places.place(wanted, [], [], (), (), {"http": 9000, "grpc": grpc_port})
+    )
+
+
 def test_every_replica_is_a_service_of_its_own():
-    services = servers.model_services(deployment(), SETTINGS)
-    assert [service["name"] for service in services] == ["model-good-0", "model-good-1", "model-bad-0"]
+    services = servers.model_services(placed(), SETTINGS)
+    assert [service["name"] for service in services] == [
+        "model-good-9000",
+        "model-good-9002",
+        "model-bad-9004",
+    ]
     directories = {service["environment"]["MONITML_METRICS_DIR"] for service in services}
     assert len(directories) == 3
 
 
+def digests(given=None, **settings):
+    return [one["digest"] for one in servers.wanted_servers(given or deployment(), {**SETTINGS, **settings})]
+
+
+def test_replicas_are_the_same_server_and_predictors_are_not():
+    one, two, other = digests()
+    assert one == two != other
+
+
+def test_whatever_a_server_is_started_from_makes_it_another_one():
+    for change in (
+        {"version": "v9"},
+        {"digest": "other"},
+        {"parameters": {"depth": 4}},
+        {"environment": {"digest": "other"}},
+        {"container_image": "sha256:1"},
+    ):
+        assert not {*digests(deployment(**change))[2:]} & {*digests()}, change
+    for change in ({"workers": 3}, {"timeout_seconds": 31}, {"model_port": 9100}):
+        assert not {*digests(**change)} & {*digests()}, change
+    assert not {*digests({**deployment(), "runtime": "container"})} & {*digests()}
+
+
+def test_its_share_of_the_traffic_does_not():
+    assert digests(deployment(traffic=80)) == digests()
+    assert digests(workers="2") == digests()
+
+
+def test_it_may_answer_what_it_holds_before_it_is_killed():
+    (service, *_others) = servers.model_services(placed(), SETTINGS)
+    assert service["stop_seconds"] > SETTINGS["timeout_seconds"]
+
+
 def test_a_service_says_what_it_serves_in_seldons_own_terms():
-    environment = servers.model_services(deployment(), SETTINGS)[0]["environment"]
+    environment = servers.model_services(placed(), SETTINGS)[0]["environment"]
     assert environment["SELDON_DEPLOYMENT_ID"] == "housing"
     assert environment["PREDICTOR_ID"] == "good"
     assert json.loads(environment["PREDICTOR_LABELS"]) == {"version": "v1"}
@@ -58,19 +104,8 @@ def test_a_service_says_what_it_serves_in_seldons_own_terms():
 
 def test_grpc_takes_a_port_per_server_only_when_asked():
     def ports(first):
-        commands = [s["command"] for s in servers.model_services(deployment(), {**SETTINGS, "grpc_port": first})]
+        commands = [s["command"] for s in servers.model_services(placed(grpc_port=first), SETTINGS)]
         return [command[command.index("--grpc-port") + 1] for command in commands]
 
     assert ports(0) == ["0", "0", "0"]
     assert ports(5000) == ["5000", "5001", "5002"]
-
-
-def test_model_ports_name_the_variable_that_moves_them():
-    ports = servers.model_ports(deployment(), 5000)
-    assert [port["port"] for port in ports] == [*range(9000, 9006), 5000, 5001, 5002]
-    assert servers.model_ports(deployment(), 0) == ports[:6]
-    assert ports[1] == {
-        "port": 9001,
-        "purpose": "metrics of predictor good",
-        "variable": "monitml_model_port",
-    }

@@ -88,7 +88,7 @@ class Machine:
     def present(self, *names, check=False, purge=False, group="g", instance=None, **options):
         given = {"command": ["/bin/sleep", "1"], "stop_signal": "TERM", "stop_seconds": 10}
         wanted = [dict(given, name=name, **options) for name in names]
-        result = self.services(instance).present(wanted, group, purge, 0, self.account, check, time)
+        result = self.services(instance).present(wanted, group, [] if purge else None, 0, self.account, check, time)
         return result["changed"], {one["name"]: one["action"] for one in result["services"]}
 
     def calls(self):

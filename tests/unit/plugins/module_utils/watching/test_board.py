@@ -43,6 +43,7 @@ def test_the_definition_is_sound(definition):
     [
         (lambda panel: panel.update(kind="pie"), "kind 'pie' is not one of"),
         (lambda panel: panel.update(unit="miles"), "unit 'miles' is not one of"),
+        (lambda panel: panel.update(optional=True), "only lines can be optional"),
         (lambda panel: panel.update(width=30), "width 30 is not between"),
         (lambda panel: panel.update(id="Big one"), "the id must be of lower-case"),
         (lambda panel: panel["series"][0].update(measure="mood"), "there is no measure 'mood'"),
@@ -87,7 +88,7 @@ def test_the_page_is_told_where_things_are(definition):
     board = board_page.board(definition, "local", "http://127.0.0.1:8004", "http://127.0.0.1:3006/")
     assert board["gateway_url"] == "http://127.0.0.1:8004"
     assert board["inbox_url"] == "http://127.0.0.1:3006/"
-    assert set(board["measures"]) == set(queries.MEASURES)
+    assert set(board["measures"]) == {*queries.MEASURES, "metric"}
 
 
 def test_the_page_knows_the_series_of_a_load_test_by_the_boards_names(definition):

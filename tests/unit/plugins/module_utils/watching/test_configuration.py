@@ -50,7 +50,7 @@ DEPLOYMENT = {
     ],
 }
 MESSAGES = {
-    "slack_url_file": "/opt/monitml/etc/alertmanager/slack_url",
+    "inbox_url": "http://127.0.0.1:3006/services/local",
     "group_wait": "0s",
     "group_interval": "1s",
     "repeat_interval": "4h",
@@ -88,7 +88,7 @@ def test_models_and_gateway_are_read_more_often_than_the_rest():
 
 @pytest.mark.parametrize(
     ("setting", "name"),
-    [("inbox_port", "inbox"), ("node_exporter_port", "node"), ("node_exporter_port", "load_test")],
+    [("node_exporter_port", "node"), ("node_exporter_port", "load_test")],
 )
 def test_what_is_not_there_is_not_scraped(setting, name):
     assert job(name) is not None
@@ -134,7 +134,7 @@ def test_the_gateways_labels_come_from_its_names(namespace, deployment, predicto
             ["python_gc_objects_collected_total"],
         ),
         ("alertmanager", ["alertmanager_notifications_failed_total"], ["go_goroutines"]),
-        ("inbox", ["monitml_inbox_messages_total"], []),
+        ("inbox", ["monitml_inbox_messages_total", "monitml_inbox_failing_seconds"], []),
     ],
 )
 def test_only_what_is_read_is_kept(name, kept, dropped):
@@ -142,16 +142,21 @@ def test_only_what_is_read_is_kept(name, kept, dropped):
     assert not any(scraping.keeps(job(name), series_name) for series_name in dropped)
 
 
+def test_what_a_model_tells_itself_is_kept_by_its_mark():
+    models = job("models")
+    assert scraping.keeps(models, "queue_length", **{series.KIND_LABEL: "gauge"})
+    assert not scraping.keeps(models, "queue_length")
+
+
 def test_an_ipv6_address_is_bracketed():
     assert job("gateway", listen_address="::1")["static_configs"][0]["targets"] == ["[::1]:8005"]
 
 
-def test_messages_go_to_the_url_in_the_file_and_say_when_it_is_over():
+def test_messages_go_to_the_inbox_and_say_when_it_is_over():
     content = messages.alertmanager_config(MESSAGES)
-    (slack,) = [r["slack_configs"][0] for r in content["receivers"] if r["name"] == "slack"]
-    assert slack["api_url_file"] == MESSAGES["slack_url_file"]
+    (slack,) = [r["slack_configs"][0] for r in content["receivers"] if r["name"] == "inbox"]
+    assert slack["api_url"] == MESSAGES["inbox_url"]
     assert slack["send_resolved"] is True
-    assert "api_url" not in slack
     assert {field["title"] for field in slack["fields"]} == {
         "Deployment",
         "Predictor",
@@ -168,3 +173,16 @@ def test_only_the_named_severities_are_told():
     assert route["receiver"] == "board"
     assert [child["matchers"] for child in route["routes"]] == [['severity=~"critical|warning"']]
     assert {"deployment_name", "predictor_name", "predictor_version"} <= set(route["group_by"])
+
+
+def test_what_serves_until_the_traffic_has_moved_is_read_under_its_own_identity():
+    leaving = {"predictor": "good", "version": "v0", "index": 0, "metrics_port": 9007}
+    deployment = {**DEPLOYMENT, "leaving": [leaving]}
+    (config,) = [
+        config
+        for config in scraping.prometheus_config(deployment, SETTINGS)["scrape_configs"]
+        if config["job_name"] == "models"
+    ]
+    assert len(config["static_configs"]) == 4
+    last = config["static_configs"][-1]
+    assert last["targets"] == ["127.0.0.1:9007"] and last["labels"]["predictor_version"] == "v0"

@@ -12,7 +12,7 @@ import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.serving import (
     prediction_metrics as series,
 )
-from ansible_collections.monitml.stack.plugins.module_utils.watching import queries
+from ansible_collections.monitml.stack.plugins.module_utils.watching import model_metrics, queries
 from ansible_collections.monitml.stack.plugins.module_utils.watching.queries import MEASURES, Scope
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +31,9 @@ def test_monitors_can_watch_what_the_argument_spec_offers():
     spec = yaml.safe_load((ROOT / "roles/monitml/meta/argument_specs.yml").read_text())
     deployment = spec["argument_specs"]["main"]["options"]["monitml_deployment"]["options"]
     choices = deployment["monitors"]["options"]["measure"]["choices"]
-    assert set(choices) <= set(queries.MONITORED)
+    assert set(choices) <= {*queries.MONITORED, model_metrics.METRIC}
+    statistics = deployment["monitors"]["options"]["statistic"]["choices"]
+    assert set(statistics) == set(model_metrics.STATISTICS)
 
 
 @given(MEASURE, TARGET, st.integers(min_value=5, max_value=86_400))
@@ -68,7 +70,7 @@ def test_measures_read_the_families_of_the_instrumentation():
     for measure in MEASURES:
         for query in (queries.value_query, queries.samples_query):
             names |= set(re.findall(r"monitml_\w+", query(measure, "local", SCOPE, "30s")))
-    names = {name.removesuffix(series.PAST) for name in names}
+    names = {name.removesuffix(series.PAST) for name in names - {series.METRIC_LABEL, series.KIND_LABEL}}
     assert {re.sub("_(bucket|count|sum)$", "", name) for name in names} <= set(series.FAMILIES)
 
 

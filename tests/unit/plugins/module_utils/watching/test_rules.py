@@ -129,6 +129,22 @@ def test_shadows_are_marked_in_the_declared_split():
     }
 
 
+def test_a_version_that_serves_until_the_traffic_has_moved_is_declared_to_get_none():
+    deployment = {"name": "housing", "namespace": "seldon", "predictors": PREDICTORS, "monitors": []}
+    same = {"predictor": "good", "version": deployment["predictors"][0]["version"]}
+    old = {"predictor": "good", "version": "v0"}
+
+    def declared(leaving):
+        return {
+            (rule["labels"]["predictor_name"], rule["labels"]["predictor_version"]): rule["expr"]
+            for rule in rules_of({**deployment, "leaving": leaving})
+            if rule.get("record") == queries.TRAFFIC_DECLARED
+        }
+
+    assert declared([same]) == declared([])
+    assert {**declared([]), ("good", "v0"): "vector(0)"} == declared([same, old, old])
+
+
 def test_the_board_can_be_elsewhere():
     deployment = {
         "name": "housing",
