@@ -16,8 +16,8 @@ from certificates import make_certificates
 USER, PASSWORD = "reader", "pass-word-40f1"
 
 
-def make_wheel(directory, name="acme", version="1.0", requires=(), code="ANSWER = 42\n"):
-    """Path of a wheel of one module that is made in a directory."""
+def make_wheel(directory, name="monitml_acme", version="1.0", requires=(), code="ANSWER = 42\n"):
+    """Path of a wheel of one module, called as nothing on public indexes is, that is made in a directory."""
     directory.mkdir(parents=True, exist_ok=True)
     about = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -60,7 +60,7 @@ class PrivateIndex:
                 index.asked.append(self.path)
                 name = self.path.strip("/").rpartition("/")[2]
                 wheel = directory / name
-                wheels = sorted(one.name for one in directory.glob(f"{name}-*.whl"))
+                wheels = sorted(one.name for one in directory.glob(name.replace("-", "_") + "-*.whl"))
                 if wheel.suffix == ".whl" and wheel.exists():
                     self.answer(200, wheel.read_bytes(), ("Content-Type", "application/octet-stream"))
                 elif wheels:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class ActionModule(ActionBase):
         for name in LENT:
             if args.get(name):
                 args[name] = read(name, args[name])
+        # As one text: of a dict, Ansible would mask each value wherever it comes up, a 0 or a 1, say.
+        args["environment"] = json.dumps(args.get("environment") or {})
         model = args.get("model") or {}
         try:
             if model.get("files"):

@@ -17,7 +17,8 @@ options:
     default: ""
   ca_file:
     description:
-      - CA bundle that pip trusts during the build, for an index behind a proxy that ends TLS.
+      - CA bundle that pip trusts during the build, beside what this machine trusts, for a company's own index or a proxy
+        that ends TLS.
       - Lent to the build, and never in the image. The engine must see the same file system.
     type: path
     default: ""

@@ -94,21 +94,21 @@ options:
     default: ""
   pip_config:
     description:
-      - A C(pip.conf) on the controller, with another index, its password and a proxy, say. uv is told what it means.
-    type: path
+      - Path of a C(pip.conf) on the controller, with another index, its password and a proxy, say. uv is told what it means.
+    type: str
     default: ""
   netrc:
-    description: A C(.netrc) on the controller, with users and passwords of indexes.
-    type: path
+    description: Path of a C(.netrc) on the controller, with users and passwords of indexes.
+    type: str
     default: ""
   ca_file:
-    description: CA bundle on the controller that is trusted beside what the target's system trusts.
-    type: path
+    description: Path of a CA bundle on the controller that is trusted beside what the target's system trusts.
+    type: str
     default: ""
   environment:
-    description: Variables for uv and pip, above those of the connection, such as E(HTTPS_PROXY).
-    type: dict
-    default: {}
+    description: Variables for uv and pip, a dict, above those of the connection, such as E(HTTPS_PROXY).
+    type: json
+    default: "{}"
   archive:
     description: A tar file on the target with the files of O(model). Made by the action plugin.
     type: path
@@ -151,6 +151,7 @@ said:
   type: str
 """
 
+import json
 import os
 import pwd
 import tempfile
@@ -180,7 +181,7 @@ _ARGUMENTS = {
     "pip_config": {"type": "str", "default": "", "no_log": True},
     "netrc": {"type": "str", "default": "", "no_log": True},
     "ca_file": {"type": "str", "default": ""},
-    "environment": {"type": "dict", "default": {}, "no_log": True},
+    "environment": {"type": "json", "default": "{}", "no_log": True},
     "archive": {"type": "path"},
 }
 
@@ -235,7 +236,7 @@ def main():
     given = module.params
     if os.path.exists(os.path.join(given["path"], environments.COMPLETE)):
         module.exit_json(changed=False)
-    variables = {name: str(value) for name, value in given["environment"].items()}
+    variables = {name: str(value) for name, value in json.loads(given["environment"]).items()}
     try:
         with environments.lent(given["pip_config"], given["netrc"], given["ca_file"], variables) as lent:
             run(module, lent)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from .errors import ImageError
 
 _CA = "/run/monitml-ca.crt"
+# Of this machine: pip takes one bundle, and the CA of a company's index does not stand for all others.
+_SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,20 @@ class Lent:
             if not parser.has_section("global"):
                 parser.add_section("global")
             parser.set("global", "cert", _CA)
-            self._lend(given.ca_file, _CA)
+            self._lend(_CA, *filter(os.path.exists, (_SYSTEM, given.ca_file)))
         path = os.path.join(self._directory, "pip.conf")
         with open(path, "w", encoding="utf-8") as stream:
             parser.write(stream)
         self.binds.append("%s:/etc/pip.conf:ro" % path)
         return self
 
-    def _lend(self, path, where):
+    def _lend(self, where, *paths):
         # A copy: a bundle is often a link out of the directory that it seems to be in.
         copy = os.path.join(self._directory, os.path.basename(where))
-        shutil.copyfile(path, copy)
+        with open(copy, "wb") as stream:
+            for path in dict.fromkeys(map(os.path.realpath, paths)):
+                with open(path, "rb") as bundle:
+                    stream.write(bundle.read() + b"\n")
         self.binds.append("%s:%s:ro" % (copy, where))
 
     def __exit__(self, *unused):

@@ -99,6 +99,7 @@ def make(tmp_path):
             "model": {"name": "uses", "path": str(folder), **found},
             "archive": str(tmp_path / "sources.tar"),
             **options,
+            "environment": json.dumps(options.get("environment", {})),
         }
         CACHE.mkdir(parents=True, exist_ok=True)
         with (CACHE / "lock").open("w") as lock:
@@ -127,7 +128,7 @@ def serves(environment, folder, tmp_path):
     # As the canary role starts them.
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with Server(files, folder, str(environment / "bin/python"), tmp_path, env=one) as server:
-        server.wait_ready(120)
+        server.wait_ready(240)
         status, answer = server.predict([[10, 11], [40, 41]])
         assert status == 200 and len(answer["data"]["ndarray"]) == 2, answer
         assert server.count() == 2
@@ -147,7 +148,7 @@ def refused(result, *words):
 def test_what_requirements_name_is_what_pip_makes_of_it(model, make, environment):
     folder = model(
         {
-            "requirements.txt": "-r more/base.txt  # shared\n./whl/acme-1.0-py3-none-any.whl\n-e .\n./lib\n",
+            "requirements.txt": "-r more/base.txt  # shared\n./whl/monitml_acme-1.0-py3-none-any.whl\n-e .\n./lib\n",
             "more/base.txt": "-c bounds.txt\nidna\n",
             "more/bounds.txt": "idna<3.11\n",
             "setup.py": "from setuptools import setup\nsetup(name='uses', version='1', py_modules=['Uses'])\n",
@@ -159,7 +160,7 @@ def test_what_requirements_name_is_what_pip_makes_of_it(model, make, environment
     assert make(folder, check=True)["changed"] and not environment.exists()
     assert make(folder)["changed"]
     assert not make(folder)["changed"]
-    code = "import acme, lib, Uses, importlib.metadata as m; print(acme.ANSWER, m.version('idna'), Uses.__file__)"
+    code = "import monitml_acme, lib, Uses, importlib.metadata as m; print(monitml_acme.ANSWER, m.version('idna'), Uses.__file__)"
     assert says(environment, code) == f"42 3.10 {environment}/source/Uses.py"
 
 
@@ -248,25 +249,25 @@ def index(tmp_path):
 
 
 def test_a_private_index_is_asked_as_pip_would(model, make, environment, index):
-    folder = model({"requirements.txt": "acme\n"})
+    folder = model({"requirements.txt": "monitml-acme\n"})
     known = f"[global]\nextra-index-url = {index.url(f'{USER}:{PASSWORD}')}\n"
     ca = index.ca_file.read_text()
     lines = refused(make(folder, check=True, pip_config=known), "certificate", "UnknownIssuer")
     assert len(lines) == 3
-    refused(make(folder, check=True, pip_config=known.replace(PASSWORD, "wrong"), ca_file=ca), "acme")
+    refused(make(folder, check=True, pip_config=known.replace(PASSWORD, "wrong"), ca_file=ca), "monitml-acme")
     assert not index.asked
     assert make(folder, pip_config=known, ca_file=ca)["changed"] and index.asked
-    assert says(environment, "import acme; print(acme.ANSWER)") == "42"
+    assert says(environment, "import monitml_acme; print(monitml_acme.ANSWER)") == "42"
     # The password is nowhere.
     for path in environment.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
 
 
 def test_netrc_and_variables_name_who_and_where(model, make, index):
-    folder = model({"requirements.txt": "acme\n"})
+    folder = model({"requirements.txt": "monitml-acme\n"})
     netrc = f"machine 127.0.0.1 login {USER} password {PASSWORD}\n"
     given = {"environment": {"UV_INDEX": index.url()}, "ca_file": index.ca_file.read_text()}
-    refused(make(folder, check=True, **given), "acme")
+    refused(make(folder, check=True, **given), "monitml-acme")
     assert make(folder, check=True, netrc=netrc, **given)["changed"] and index.asked
 
 
@@ -278,7 +279,7 @@ def test_what_the_system_trusts_is_trusted(model, make, index, tmp_path):
     mounted = f'mount --bind {trusting} {system} && exec "$@"'
     prefix = ["unshare", "--mount", "sh", "-c", mounted, "sh"]
     known = f"[global]\nextra-index-url = {index.url(f'{USER}:{PASSWORD}')}\n"
-    folder = model({"requirements.txt": "acme\n"})
+    folder = model({"requirements.txt": "monitml-acme\n"})
     assert make(folder, check=True, prefix=prefix, pip_config=known)["changed"] and index.asked
 
 
@@ -291,5 +292,5 @@ def test_a_proxy_that_is_named_is_used(model, make):
 
 
 def test_a_pip_conf_that_is_none_is_told_without_its_words(model, make):
-    folder = model({"requirements.txt": "acme\n"})
+    folder = model({"requirements.txt": "monitml-acme\n"})
     refused(make(folder, check=True, pip_config=f"[global]\n{PASSWORD}\n"), "pip_config", "line 2")
