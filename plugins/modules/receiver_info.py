@@ -54,6 +54,10 @@ options:
     type: float
     default: 10
 attributes:
+  platform:
+    description: Runs wherever Python does.
+    support: full
+    platforms: posix
   check_mode:
     description: Can run in check mode.
     support: full

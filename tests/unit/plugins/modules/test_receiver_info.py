@@ -59,9 +59,9 @@ def answering(status, text):
 @pytest.mark.parametrize(
     ("status", "text", "state", "sentence"),
     [
-        (400, b"no_text", "lives", "The Slack webhook at 127.0.0.1 takes messages: it answers 400 no_text to an empty text, and posts nothing."),
-        (404, b"no_service", "dead", "The Slack webhook at 127.0.0.1 does not take messages: the webhook is revoked, or never was (it answers 404 no_service)."),
-        (503, b"<html>", "unknown", "The Slack webhook at 127.0.0.1 could not say whether it takes messages: it answers 503, as no webhook of Slack's does while it takes messages."),
+        (400, b"no_text", "lives", "takes messages: it answers 400 no_text to an empty text, and posts nothing."),
+        (404, b"no_service", "dead", "does not take messages: the webhook is revoked, or never was (it answers 404 no_service)."),
+        (503, b"<html>", "unknown", "could not say whether it takes messages: it answers 503, as no webhook of Slack's does while it takes messages."),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("check", [False, True])
@@ -69,6 +69,7 @@ def test_a_webhook_says_whether_it_lives(capsys, warnings, status, text, state, 
     with answering(status, text) as (url, seen):
         code, result = run(capsys, url=url, purpose="The Slack webhook", _ansible_check_mode=check)
     assert (code, result["changed"]) == (0, False)
+    sentence = "The Slack webhook at 127.0.0.1 " + sentence
     assert (result["state"], result["sentence"]) == (state, sentence)
     assert warnings == ([sentence] if state == "unknown" else [])
     assert seen == [{"text": ""}]
