@@ -34,6 +34,7 @@ endef
 
 $(VENV)/.run: requirements.txt
 	$(call environment,requirements.txt)
+	@rm -f $(VENV)/.test
 	@touch $@
 
 $(VENV)/.test: tests/requirements.txt

@@ -304,6 +304,9 @@ def test_a_changed_split_is_not_judged_by_the_requests_before_it(tmp_path):
     query = queries.value_query(
         "traffic_deviation_ratio", "local", queries.Scope.of(housing_deployment()), 30
     )
+    scope = queries.Scope(queries.Scope.of(housing_deployment()).deployment)
+    counting = [{"name": "counting", "rules": queries.counting_rules("local", scope, [30])}]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": counting}, width=10000))
     both = {f"{{{GOOD}}}": 0, f"{{{BAD}}}": 0}
     tests = [
         {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.watching import rules
-from rule_cases import ID, SECONDS, UP_GATEWAY, deployment_with, flat, gateway, healthy, run, steps
+from rule_cases import BAD, ID, SECONDS, UP_GATEWAY, deployment_with, flat, gateway, healthy, run, steps
 
 
 def changed(changes: dict) -> dict:
@@ -60,6 +60,10 @@ OPERATIONAL = {
     "disk full": (
         {'node_filesystem_avail_bytes{instance="n",device="/dev/a",mountpoint="/"}': flat(5)},
         {30: set(), 100: {"DiskFull"}},
+    ),
+    "series of a model's own metrics find no room": (
+        {f"monitml_model_metric_series_dropped{{{BAD}}}": "_x20 7x20 0x700"},
+        {19: set(), 30: {"ModelMetricsDropped/bad"}, 60: set()},
     ),
     "messages fail": (
         {
