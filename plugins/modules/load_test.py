@@ -402,6 +402,7 @@ report:
   sample: reports/housing/load_test.html
 """
 
+# Nearly all of this file is documentation: what it does is in module_utils/loadtest.
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.client.error import LoadTestError

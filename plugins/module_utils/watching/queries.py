@@ -4,6 +4,7 @@
 
 The one table behind rules, board, dashboard and tests. A measure is written once, in terms of
 named series; a target says which series those are. Pure functions.
+It stays one file, though long: what a measure reads, counts and is called stands in one place.
 
 Measures are per predictor and version: what happened in a window is counted per replica before the
 replicas are summed. A measure without samples has no value at all, never NaN, so that no
