@@ -186,7 +186,8 @@ _ARGUMENTS = {
     "memory": {"type": "dict", "default": {}},
 }
 # Enough for what a start writes; a person is shown the end of it.
-_LOG_LINES, _SHOWN_LINES = 400, 15
+_LOG_LINES = 400
+_SHOWN_LINES = 15
 _FOR_MEMORY = " The kernel killed it for want of memory."
 _MEANWHILE = " The kernel killed a process for want of memory meanwhile."
 
