@@ -73,12 +73,6 @@ attributes:
     description: Needs a /proc as Linux has it.
     support: full
     platforms: linux
-  action:
-    description: Tells how far it is about every ten seconds, at a terminal or not.
-    support: full
-  async:
-    description: Is waited for.
-    support: none
   check_mode:
     description: Can run in check mode, in which it waits for nobody.
     support: full
@@ -87,8 +81,6 @@ attributes:
     support: none
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - ansible.builtin.action_common_attributes.conn
-  - ansible.builtin.action_common_attributes.flow
 seealso:
   - module: monitml.stack.model_server_info
 """
