@@ -86,7 +86,7 @@ def test_a_run_killed_while_it_starts_is_cleaned_up_too() -> None:
     name = sharing.name_here("early")
     with _user(name) as user:
         directory = sharing.BASE / name
-        wait_until(lambda: (directory / "pid/containerd").exists(), pause=0.01)
+        wait_until((directory / "pid/containerd").exists, pause=0.01)
         user.kill()
     assert not sharing.find(name)
     assert sharing.end(name)

@@ -47,7 +47,7 @@ def hierarchies() -> list[Path]:
     return [
         Path(place)
         for wanted in ("cgroup", "cgroup2")
-        for _device, place, kind, *_ in mounts
+        for _device, place, kind, *_rest in mounts
         if kind == wanted
     ]
 
