@@ -159,10 +159,21 @@ class ModelImage:
 
 # ------------------------------------------------------------------ builders
 
+BUILDER_ENVIRONMENT = {
+    "PATH": "/opt/serving/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "HOME": "/tmp",
+    # As processes have it. A model that used several threads before the workers forked would have
+    # them wait for ever.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
 
 def builder_content(base, files):
     """What identifies a builder: its base image and all that is put onto it."""
-    return sources.digest(sources.FORMAT, base["Id"], files)
+    return sources.digest(sources.FORMAT, base["Id"], files, BUILDER_ENVIRONMENT)
 
 
 def make_builder(workshop, base, files, name):
@@ -178,15 +189,7 @@ def make_builder(workshop, base, files, name):
     )
     before = base["Config"]
     config = {
-        "Env": merged_environment(
-            before,
-            {
-                "PATH": "/opt/serving/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "PYTHONUNBUFFERED": "1",
-                "HOME": "/tmp",
-            },
-        ),
+        "Env": merged_environment(before, BUILDER_ENVIRONMENT),
         "Cmd": ["/s2i/bin/run"],
         "Entrypoint": None,
         # Seldon's own user, which its operator expects.
