@@ -8,10 +8,8 @@ import json
 
 from . import files
 
-_KEYS = {
-    **dict.fromkeys(("predictor", "version", "cluster", "digest", "runtime", "name"), str),
-    **dict.fromkeys(("index", "http_port", "metrics_port", "grpc_port"), int),
-}
+_TEXTS = ("predictor", "version", "cluster", "digest", "runtime", "name")
+_NUMBERS = ("index", "http_port", "metrics_port", "grpc_port")
 
 
 def servers(home):
@@ -23,7 +21,8 @@ def servers(home):
         one
         for one in found
         if isinstance(one, dict)
-        and all(isinstance(one.get(key), type_) for key, type_ in _KEYS.items())
+        and all(isinstance(one.get(key), str) for key in _TEXTS)
+        and all(isinstance(one.get(key), int) for key in _NUMBERS)
     ]
 
 

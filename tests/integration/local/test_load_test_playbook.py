@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ansible_collections.monitml.stack.plugins.module_utils.loadtest import run as loadtest_run  # noqa: E402
-
 # pylint: disable=wrong-import-position
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest import run as loadtest_run  # noqa: E402
 from load_testing import run, stub  # noqa: E402,F401  pylint: disable=unused-import
 
 ROOT = Path(__file__).resolve().parents[3]
