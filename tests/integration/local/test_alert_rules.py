@@ -183,6 +183,15 @@ def valued(value):
     return lambda: model(BAD, value=value)
 
 
+def unanswered(**_):
+    own = f'instance="a:1",{BAD}'
+    return {
+        f"monitml_requests_total{{{own}}}": steps((1, SECONDS)),
+        f'monitml_requests_unanswered_total{{{own},within="2s"}}': steps((0.5, SECONDS)),
+        f'monitml_requests_overdue{{{own},within="2s"}}': flat(0),
+    }
+
+
 # measure -> (what breaks the limit, the limit, what is recorded of the broken predictor)
 BROKEN = {
     "prediction_mean": (valued(100), {"min": 1000}, 100),
@@ -190,6 +199,7 @@ BROKEN = {
     "prediction_max": (valued(9e6), {"max": 1e6}, 9e6),
     "prediction_error_ratio": (raising, {"max": 0.1}, 0.5),
     "error_ratio": (failing, {"max": 0.1}, 0.5),
+    "unanswered_ratio": (unanswered, {"max": 0.1}, 0.5),
     "latency_p50_seconds": (slow, {"max": 0.5}, 0.55),
     "latency_p90_seconds": (slow, {"max": 0.5}, 0.91),
     "latency_p95_seconds": (slow, {"max": 0.5}, 0.955),
@@ -285,7 +295,7 @@ def test_declared_split_limit_and_samples_are_recorded(tmp_path):
     samples = {f'{{__name__="monitml:monitor:samples",{BAD},output="price",{extra}}}': 30}
     expressions = [
         (60, "monitml:traffic_declared:ratio", split),
-        (60, "monitml:monitor:limit", limits),
+        (60, 'monitml:monitor:limit{monitor="Mean"}', limits),
         (60, 'monitml:monitor:samples{predictor_name="bad"}', samples),
     ]
     run(tmp_path, healthy(), {60: set()}, deployment_with(monitor), expressions)
