@@ -181,10 +181,10 @@ class Requests:
         with self._lock:
             now = time.monotonic()
             self._find_workers()
-            queued, states = self._queued(), []
             seen = [(worker, *worker.read(), worker.state()) for worker in self._workers.values()]
             taken = sum(int(h[0]) - worker.taken for worker, h, _b, _s in seen if worker.accepts)
-            accepted = self._queue_up(queued, taken, now)
+            # The queue last: one that is taken meanwhile is in neither, not in both.
+            accepted, states = self._queue_up(self._queued(), taken, now), []
             for worker, head, busy, state in seen:
                 self._take(worker, head, busy, accepted, now)
                 states.append(state)

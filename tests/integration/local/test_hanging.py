@@ -131,6 +131,7 @@ def test_a_stopped_worker_hides_nothing(serve, clients, workers):
     assert server.predict([[1.0]])[0] == 200
     wait_for(lambda: len(processes(server, "rest")) == workers)
     stopped = processes(server, "rest")
+    time.sleep(0.2)  # until what was answered is written down
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     waiting = clients(server)
