@@ -104,6 +104,8 @@ _LOCAL = {
     "latency_bucket": "envoy_cluster_upstream_rq_time_bucket{$scope}",
     "latency_count": "envoy_cluster_upstream_rq_time_count{$scope}",
     "latency_per_second": "1000",
+    # A gateway that was read before, or first soon after its start: what it did not show was zero.
+    "gateway_known": "(envoy_server_uptime offset $window or min_over_time(envoy_server_uptime[$window]) < 30)",
     "cpu": f"sum by ($identity) (rate({series.PROCESS_CPU}{{$scope}}[$window]))",
     "memory": f"sum by ($identity) ({series.PROCESS_MEMORY}{{$scope}})",
     **_DISK,
@@ -129,6 +131,7 @@ _KUBERNETES = {
     "latency_bucket": f"{_EXECUTOR}_bucket{{$scope,{_SERVED}}}",
     "latency_count": f"{_EXECUTOR}_count{{$scope,{_SERVED}}}",
     "latency_per_second": "1",
+    "gateway_known": "(up < 0)",
     "cpu": _of_pods('rate(container_cpu_usage_seconds_total{container!=""}[$window])'),
     "memory": _of_pods('container_memory_working_set_bytes{container!=""}'),
     **_DISK,
@@ -173,9 +176,14 @@ def _counted_by_others(what: str) -> Count:
     One that fell has begun anew once, as a rule: then it had come to its highest value before.
     """
     last, highest = f"last_over_time({what}[$window])", f"max_over_time({what}[$window])"
-    base = f"({what} offset $window or min_over_time({what}[$window]))"
+    base = f"({what} offset $window or {_not_shown(what)} or min_over_time({what}[$window]))"
     fallen = f"({highest} > {last}) + {last} - {base}"
     return Count(_sum(f"{_less(what, base)} or {fallen} or increase({what}[$window])"))
+
+
+def _not_shown(what: str) -> str:
+    """Zero for a series of the gateway's that was not there before it counted."""
+    return f"(0 * last_over_time({what}[$window]) and on (instance) $gateway_known)"
 
 
 def _counted_bins(name: str, matchers: str, *more: str) -> Count:
@@ -209,9 +217,10 @@ def _share(part: str, whole: str) -> str:
 
 
 def _quantile(quantile: str) -> Measure:
-    value = (
-        f"histogram_quantile({quantile}, sum by ($identity,le) (rate($latency_bucket[$window])))"
-    )
+    bins, window = "$latency_bucket", "[$window]"
+    base = f"{bins} offset $window or {_not_shown(bins)} or min_over_time({bins}{window})"
+    counted = f"{_less(bins, base)} or increase({bins}{window})"
+    value = f"histogram_quantile({quantile}, sum by ($identity,le) ({counted}))"
     percent = f"{float(quantile) * 100:g}"
     return Measure(
         f"time within which {percent} % of the requests are answered",

@@ -242,6 +242,28 @@ def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
     )
 
 
+def test_latency_is_known_from_the_first_answers_on(tmp_path):
+    """Envoy shows nothing of a predictor before its first answer: all of a burst is new at once."""
+    time = "envoy_cluster_upstream_rq_time"
+    bounds = {"10": "_x40 0x60", "1000": "_x40 20x60", "+Inf": "_x40 20x60"}
+    series = {
+        **{f'{time}_bucket{{instance="gw",{BAD},le="{b}"}}': text for b, text in bounds.items()},
+        f'{time}_count{{instance="gw",{BAD}}}': "_x40 20x60",
+        'envoy_server_uptime{instance="gw"}': "5+1x100",
+    }
+    monitor = {"name": "Slow", "measure": "latency_p50_seconds", "max": 0.2}
+    value, samples = (
+        f'{{__name__="monitml:monitor:{what}",{BAD},monitor="Slow",measure="latency_p50_seconds"}}'
+        for what in ("value", "samples")
+    )
+    asked = [
+        (50, 'monitml:monitor:value{monitor="Slow"}', {value: 0.505}),
+        (50, 'monitml:monitor:samples{monitor="Slow"}', {samples: 20}),
+        (90, 'monitml:monitor:value{monitor="Slow"}', {}),
+    ]
+    run(tmp_path, series, {}, deployment_with(monitor), asked)
+
+
 def test_extremes_look_back_as_far_as_the_window(tmp_path):
     series = {**healthy()}
     series[f'monitml_prediction_min{{{BAD},output="price"}}'] = "5+0x20 500000+0x600"
