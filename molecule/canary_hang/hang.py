@@ -109,7 +109,7 @@ def main():
             lambda: [m for m in messages(settings, started) if "RequestsUnanswered" in m["title"]],
             settings["seconds"],
         )
-        told["message"] = message and message[0]
+        told["message"], told["answered"] = message and message[0], clients.answered
         told["seconds"] = message and message[0]["received_at"] - clients.first_sent_at
         told["alerts"] = sorted(
             {alert["labels"]["alertname"] for alert in get(settings["alertmanager"] + "/api/v2/alerts?active=true")}
@@ -124,7 +124,7 @@ def main():
             60,
         )
     )
-    print(json.dumps(dict(told, workers=len(workers), sent=clients.sent, answered=clients.answered)))
+    print(json.dumps(dict(told, workers=len(workers), sent=clients.sent)))
 
 
 if __name__ == "__main__":
