@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Prometheus' configuration in a cluster: that of one machine, with pods that it finds in place of addresses.
+
+Pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .queries import IDENTITY
+from .scraping import prometheus_config
+
+# Istio's gateways show their Envoy's statistics there.
+_GATEWAY_PORT = "http-envoy-prom"
+_METRICS_PORT = "metrics"
+
+
+def cluster_prometheus_config(deployment: dict, settings: dict) -> dict:
+    """The content of prometheus.yml for a completed description whose predictors have servers by name.
+
+    settings: what scraping.prometheus_config() takes; model_pods and gateway_pods, each {namespace,
+    selector} as the API takes them; labels, {label of a series: meta label of a pod}, of the model
+    servers; predictions_port, of the services before them.
+    """
+    config = prometheus_config(deployment, settings)
+    changes = {"models": _models(settings), "gateway": _gateway(deployment, settings)}
+    jobs = []
+    for job in config["scrape_configs"]:
+        if job["job_name"] in changes:
+            job = {key: value for key, value in job.items() if key != "static_configs"}
+            job.update(changes[job["job_name"]])
+        jobs.append(job)
+    return {**config, "scrape_configs": jobs}
+
+
+def _pods(where: dict, port: str) -> dict:
+    """Running pods: one whose image is still being pulled is not there yet, and one that failed is no more."""
+    return {
+        "kubernetes_sd_configs": [
+            {
+                "role": "pod",
+                "namespaces": {"names": [where["namespace"]]},
+                "selectors": [{"role": "pod", "label": where["selector"]}],
+            }
+        ],
+        "relabel_configs": [
+            _keep("__meta_kubernetes_pod_container_port_name", port),
+            _keep("__meta_kubernetes_pod_phase", "Running"),
+            _take("__meta_kubernetes_pod_name", "pod"),
+        ],
+    }
+
+
+def _models(settings: dict) -> dict:
+    found = _pods(settings["model_pods"], _METRICS_PORT)
+    found["relabel_configs"] += [_take(source, label) for label, source in settings["labels"].items()]
+    return found
+
+
+def _gateway(deployment: dict, settings: dict) -> dict:
+    """The gateway's own series, and those of the services before our predictors."""
+    servers = {
+        predictor["server"]: (predictor["name"], predictor["version"]) for predictor in deployment["predictors"]
+    }
+    servers.update((one["name"], (one["predictor"], one["version"])) for one in deployment["leaving"])
+    port, namespace = settings["predictions_port"], re.escape(deployment["namespace"])
+
+    def cluster(names: str) -> str:
+        """Istio's name of a service's cluster."""
+        return rf"outbound\|{port}\|\|{names}\.{namespace}\.svc\..*"
+
+    every = cluster(f"({'|'.join(map(re.escape, servers))})")
+    relabelled = [
+        {"source_labels": ["cluster_name"], "regex": f"|{every}", "action": "keep"},
+        _name("response_code_class", "(.+?)(xx)?", "envoy_response_code_class"),
+        *(
+            _name("cluster_name", every, label, deployment[key])
+            for label, key in zip(IDENTITY[:2], ("namespace", "name"))
+        ),
+        *(
+            _name("cluster_name", cluster(re.escape(server)), label, value)
+            for server, identity in sorted(servers.items())
+            for label, value in zip(IDENTITY[2:], identity)
+        ),
+    ]
+    found = _pods(settings["gateway_pods"], _GATEWAY_PORT)
+    # Of a machine's gateway, only what it keeps is of use here.
+    kept = next(
+        job for job in prometheus_config(deployment, settings)["scrape_configs"] if job["job_name"] == "gateway"
+    )["metric_relabel_configs"][0]
+    return {**found, "metric_relabel_configs": [kept, *relabelled]}
+
+
+def _keep(label: str, value: str) -> dict:
+    return {"source_labels": [label], "regex": value, "action": "keep"}
+
+
+def _take(source: str, label: str) -> dict:
+    return {"source_labels": [source], "target_label": label}
+
+
+def _name(source: str, regex: str, label: str, value: str = "${1}") -> dict:
+    value = value if value == "${1}" else value.replace("$", "$$")
+    return {"source_labels": [source], "regex": regex, "target_label": label, "replacement": value}

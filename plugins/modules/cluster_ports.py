@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_ports
+short_description: Opens ports of this machine that lead to pods of a Kubernetes cluster
+version_added: 0.1.0
+description:
+  - Each port leads through the cluster's API to a pod that is ready at that moment, so that a pod which is replaced
+    closes nothing.
+  - Ports are open as long as the playbook runs, in a process of their own; with O(foreground) until Ctrl-C.
+author:
+  - The monitml.stack founders (@monitml)
+extends_documentation_fragment:
+  - monitml.stack.cluster
+options:
+  ports:
+    description: The ports to open.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: What it is called in what is returned.
+        type: str
+        required: true
+      namespace:
+        description: Namespace of the pods.
+        type: str
+        required: true
+      selector:
+        description: Labels of the pods, as V(name=value).
+        type: str
+        required: true
+      port:
+        description: Port of the pods.
+        type: int
+        required: true
+      local_port:
+        description: Port of this machine; V(0) takes one that is free.
+        type: int
+        default: 0
+  address:
+    description: Address of this machine to listen on.
+    type: str
+    default: 127.0.0.1
+  foreground:
+    description: Whether the task goes on until it is interrupted.
+    type: bool
+    default: false
+  owner:
+    description: Id of the process with whose end the ports are closed; the playbook's, which is filled in.
+    type: int
+attributes:
+  check_mode:
+    description: Can run in check mode, in which ports are opened just the same, since they change nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Open Prometheus
+  monitml.stack.cluster_ports:
+    ports:
+      - name: prometheus
+        namespace: monitml
+        selector: app.kubernetes.io/name=monitml-analytics
+        port: 9090
+        local_port: 3001
+"""
+
+RETURN = r"""
+addresses:
+  description: Where each port is, by its name, as V(http://127.0.0.1:3001).
+  returned: success
+  type: dict
+"""
+
+import os
+import threading
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.kubernetes.api import Api
+from ..module_utils.kubernetes.errors import KubernetesError
+from ..module_utils.kubernetes.tunnel import Port, Way
+
+ARGUMENT_SPEC = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "ports": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "selector": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "local_port": {"type": "int", "default": 0},
+        },
+    },
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "foreground": {"type": "bool", "default": False},
+    "owner": {"type": "int"},
+}
+_LOOK_SECONDS = 0.5
+
+
+def open_ports(api, given):
+    """{name: Port} that listen; raises KubernetesError."""
+    found = {}
+    for one in given["ports"]:
+        way = Way(api, one["namespace"], one["selector"], one["port"])
+        # Nobody is to connect to what is not there.
+        way.connect().close()
+        try:
+            found[one["name"]] = Port(way, given["address"], one["local_port"])
+        except OSError as error:
+            raise KubernetesError(
+                f"Port {one['local_port']} of {given['address']}, for {one['name']}, cannot be opened:"
+                f" {error.strerror}. End what holds it, or choose another port."
+            ) from error
+    return found
+
+
+def serve(ports, owner):
+    """Carries connections until the owner is gone; for ever without one."""
+    for port in ports.values():
+        threading.Thread(target=port.serve, daemon=True).start()
+    while not owner or os.path.exists(f"/proc/{owner}"):
+        time.sleep(_LOOK_SECONDS)
+
+
+def leave(ports, owner):
+    """Goes on serving in a process of its own, which keeps nothing of the module's."""
+    if os.fork():
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+    os.chdir("/")
+    serve(ports, owner)
+    os._exit(0)
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    given = module.params
+    try:
+        ports = open_ports(Api(given["kubeconfig"] or "", given["context"] or ""), given)
+    except (KubernetesError, OSError) as error:
+        module.fail_json(msg=str(error))
+    except ImportError as error:
+        module.fail_json(msg=f"The Python package {error.name} is missing on the controller: pip install kubernetes.")
+    addresses = {name: f"http://{given['address']}:{port.number}" for name, port in ports.items()}
+    if given["foreground"]:
+        serve(ports, given["owner"])
+    else:
+        leave(ports, given["owner"])
+    module.exit_json(changed=False, addresses=addresses)
+
+
+if __name__ == "__main__":
+    main()
