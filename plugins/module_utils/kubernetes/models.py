@@ -14,6 +14,7 @@ import json
 
 from ..deployment.environment import server_environment
 from . import kinds
+from .waiting import deployment_ready
 
 GROUP = "models"
 GROUP_KINDS = ("NetworkPolicy", "Service", "PodDisruptionBudget", "Deployment")
@@ -58,7 +59,7 @@ def with_servers(deployment: dict, live: list[dict], settings: dict) -> dict:
 
     live: objects of the kinds Deployment and HTTPRoute with our labels. settings: see model_objects().
     Adds server to each predictor; leaving, a list of {name, predictor, version} of those that serve
-    and are no longer described; and serving, the names of all that get requests now.
+    and are no longer described; serving, the names of all that get requests now; and up, of all that could.
     """
     predictors = [
         {**predictor, "server": server_name(deployment, predictor, settings)}
@@ -89,7 +90,13 @@ def with_servers(deployment: dict, live: list[dict], settings: dict) -> dict:
         for name, one in sorted(there.items())
         if name in named and name not in wanted
     ]
-    return {**deployment, "predictors": predictors, "leaving": leaving, "serving": sorted(named & set(there))}
+    return {
+        **deployment,
+        "predictors": predictors,
+        "leaving": leaving,
+        "serving": sorted(named & set(there)),
+        "up": sorted(name for name, one in there.items() if deployment_ready(one)),
+    }
 
 
 def model_objects(deployment: dict, settings: dict) -> list[dict]:
@@ -168,7 +175,7 @@ def _pod(deployment: dict, predictor: dict, name: str, settings: dict) -> dict:
     environment = {
         **server_environment(deployment, predictor, settings["series_max"]),
         # Outlives a container that was killed, so that counting goes on.
-        "MONITML_METRICS_DIR": "/var/run/monitml",
+        "MONITML_METRICS_DIR": "/var/run/monitml/counts",
     }
     drain = _DRAIN.format(going=_GOING_SECONDS, port=HTTP_PORT)
     container = {

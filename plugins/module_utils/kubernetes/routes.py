@@ -31,7 +31,6 @@ def gateway_objects(deployment: dict, settings: dict) -> list[dict]:
         "protocol": "HTTP",
         "allowedRoutes": {"namespaces": {"from": "Selector", "selector": names}},
     }
-    annotations = {**_STATISTICS, "networking.istio.io/service-type": settings["service_type"]}
     gateway = kinds.made(
         "Gateway",
         settings["instance"],
@@ -39,10 +38,11 @@ def gateway_objects(deployment: dict, settings: dict) -> list[dict]:
         about,
         spec={
             "gatewayClassName": settings["gateway_class"],
-            "infrastructure": {"annotations": annotations},
+            "infrastructure": {"annotations": dict(_STATISTICS)},
             "listeners": [listener],
         },
     )
+    gateway["metadata"]["annotations"] = {"networking.istio.io/service-type": settings["service_type"]}
     levels = {settings["stack_namespace"]: "baseline", deployment["namespace"]: "restricted"}
     spaces = [_namespace(name, level, about) for name, level in levels.items()]
     secrets = [_pull_secret(name, about, settings) for name in levels if settings["pull_secret"]]

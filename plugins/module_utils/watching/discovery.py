@@ -15,6 +15,24 @@ from .scraping import prometheus_config
 # Istio's gateways show their Envoy's statistics there.
 _GATEWAY_PORT = "http-envoy-prom"
 _METRICS_PORT = "metrics"
+# There are thousands; asked for are those that lead to models.
+_STATISTICS = r"^cluster\.outbound.{port}.*\.(upstream_rq|membership_|upstream_cx_connect_fail)"
+# Istio has Envoy write the class of an answer's status otherwise than Envoy itself does.
+_AS_STOCK = [
+    {
+        "source_labels": ["__name__", "response_code_class"],
+        "regex": "envoy_cluster_upstream_rq;(.)xx",
+        "target_label": "__name__",
+        "replacement": "envoy_cluster_upstream_rq_xx",
+    },
+    {
+        "source_labels": ["response_code_class"],
+        "regex": "(.)xx",
+        "target_label": "envoy_response_code_class",
+        "replacement": "${1}",
+    },
+    {"regex": "response_code_class", "action": "labeldrop"},
+]
 
 
 def cluster_prometheus_config(deployment: dict, settings: dict) -> dict:
@@ -73,8 +91,7 @@ def _gateway(deployment: dict, settings: dict) -> dict:
 
     every = cluster(f"({'|'.join(map(re.escape, servers))})")
     relabelled = [
-        {"source_labels": ["cluster_name"], "regex": f"|{every}", "action": "keep"},
-        _name("response_code_class", "(.+?)(xx)?", "envoy_response_code_class"),
+        {"source_labels": ["cluster_name"], "regex": every, "action": "keep"},
         *(
             _name("cluster_name", every, label, deployment[key])
             for label, key in zip(IDENTITY[:2], ("namespace", "name"))
@@ -90,7 +107,8 @@ def _gateway(deployment: dict, settings: dict) -> dict:
     kept = next(
         job for job in prometheus_config(deployment, settings)["scrape_configs"] if job["job_name"] == "gateway"
     )["metric_relabel_configs"][0]
-    return {**found, "metric_relabel_configs": [kept, *relabelled]}
+    parameters = {"usedonly": [""], "filter": [_STATISTICS.format(port=port)]}
+    return {**found, "params": parameters, "metric_relabel_configs": [*_AS_STOCK, kept, *relabelled]}
 
 
 def _keep(label: str, value: str) -> dict:
