@@ -55,17 +55,17 @@ class Arrival:
             return found
         pods = [pod for pod in self._pods(thing) if not pod["metadata"].get("deletionTimestamp")]
         troubles = [trouble for trouble in map(waiting.pod_trouble, pods) if trouble]
-        for one in troubles:
-            if one.pod:
-                where = thing["metadata"]["namespace"]
-                # A log is gone with the pod, which may be withdrawn before anybody can read it.
-                line = waiting.log_line(self._log(where, one.pod)) if one.final else ""
-                return waiting.Trouble(f"{one.sentence} {line}".strip(), one.final, one.pod)
-        return troubles[0] if troubles else None
+        troubles.sort(key=lambda trouble: not trouble.final)
+        return self._with_log(thing, troubles[0]) if troubles else None
 
-    def _log(self, namespace: str, pod: str) -> str:
-        path = kinds.POD.path(namespace, pod) + "/log"
-        return self._api.text(path, {"previous": "true", "tailLines": "50"}) or self._api.text(path, {"tailLines": "50"})
+    def _with_log(self, thing: dict, trouble: waiting.Trouble) -> waiting.Trouble:
+        """A log is gone with its pod, which may be withdrawn before anybody can read it."""
+        if not trouble.pod:
+            return trouble
+        path = kinds.POD.path(thing["metadata"]["namespace"], trouble.pod) + "/log"
+        query = {"container": trouble.container, "tailLines": "50"}
+        text = self._api.text(path, {**query, "previous": "true"}) or self._api.text(path, query)
+        return waiting.Trouble(f"{trouble.sentence} {waiting.log_line(text)}".strip(), trouble.final)
 
     @staticmethod
     def _sentence(who: str, trouble: waiting.Trouble | None, seconds: float) -> str:

@@ -23,11 +23,12 @@ _FOR_EVER = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why something is not there yet. final: waiting will not help; pod: whose log tells more."""
+    """Why something is not there yet. final: waiting will not help; pod, container: whose log tells more."""
 
     sentence: str
     final: bool = False
     pod: str = ""
+    container: str = ""
 
 
 def deployment_ready(thing: dict) -> bool:
@@ -60,16 +61,16 @@ def pod_trouble(pod: dict) -> Trouble | None:
             words = _FOR_EVER[waiting["reason"]].format(
                 image=container["image"], message=waiting.get("message", "").strip().rstrip(".")
             )
-            return Trouble(f"Pod {name}: {words}.", final=True, pod=name)
+            return Trouble(f"Pod {name}: {words}.", final=True)
         ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
         if ended and not container.get("ready"):
-            return Trouble(f"Pod {name}: {_end(ended)}.", final=True, pod=name)
+            return Trouble(f"Pod {name}: {_end(ended)}.", True, name, container["name"])
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             text = condition.get("message", "").rstrip(".")
             return Trouble(f"Pod {name} finds no node: {text}.")
         if condition["type"] == "Ready" and condition["status"] == "False":
-            return Trouble(f"Pod {name} runs, and is not ready to serve.", pod=name)
+            return Trouble(f"Pod {name} runs, and is not ready to serve.")
     return None
 
 
