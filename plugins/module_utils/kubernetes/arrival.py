@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Waits for what was applied, and tells in the pods' own words why something does not come.
 
-api is what has get(), list() and text() as api.Api has them; clock, what has monotonic() and sleep().
+api is what has get(), list(), text() and end_pod() as api.Api has them; clock, what has monotonic() and sleep().
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Arrival:
 
     def wait(self, seconds: float) -> list[str]:
         """Sentences about what is not there after so long, or will never be; none where all are."""
+        self._try_anew()
         start = self._clock.monotonic()
         troubled: dict[str, float] = {}
         left = self._waited
@@ -40,6 +41,16 @@ class Arrival:
                     if not lost or who in lost
                 ]
             self._clock.sleep(_PAUSE_SECONDS)
+
+    def _try_anew(self) -> None:
+        """What fails at the first look failed before this run, and may not be tried again for minutes."""
+        for thing in self._waited:
+            if thing["kind"] != "Deployment" or waiting.deployment_ready(self._now(thing)):
+                continue
+            for pod in self._pods(thing):
+                trouble = waiting.pod_trouble(pod)
+                if trouble and trouble.final:
+                    self._api.end_pod(pod, 0)
 
     def _now(self, thing: dict) -> dict:
         return self._api.get(thing) or thing

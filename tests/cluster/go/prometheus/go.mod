@@ -1,6 +1,6 @@
 module prometheus
 
-go 1.26.0
+go 1.26.8
 
 tool github.com/prometheus/prometheus/cmd/prometheus
 

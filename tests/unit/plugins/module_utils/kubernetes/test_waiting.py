@@ -88,10 +88,23 @@ def test_what_never_comes_is_told_soon_with_the_servers_own_sentence():
     broken = pod(**container(terminated={"exitCode": 2}))
     broken["metadata"]["labels"] = {models.SERVER_LABEL: given["predictors"][1]["server"]}
     clock = FakeClock()
-    (sentence,) = Arrival(FakeApi(*things, broken), things, clock).wait(60)
+    api = FakeApi(*things, broken)
+    # Its Deployment puts another in its place, which fares no better.
+    api.end_pod = lambda pod, grace_seconds: None
+    (sentence,) = Arrival(api, things, clock).wait(60)
     assert f"Deployment seldon/{given['predictors'][1]['server']} is not there" in sentence
     assert sentence.endswith("Pod p-1: it ended with status 2. There is no model.")
     assert clock.now < 10
+
+
+def test_what_failed_in_an_earlier_run_is_tried_anew_at_once():
+    given = served()
+    things = deployed(given, replicas=0)
+    stuck = pod(**container(waiting={"reason": "ImagePullBackOff", "message": "not found"}))
+    stuck["metadata"]["labels"] = {models.SERVER_LABEL: given["predictors"][1]["server"]}
+    api = FakeApi(*things, stuck)
+    Arrival(api, things, FakeClock()).wait(1)
+    assert api.calls == ["end p-1 in 0 s"]
 
 
 def test_what_only_takes_long_is_waited_for():
