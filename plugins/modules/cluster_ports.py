@@ -78,7 +78,9 @@ addresses:
   type: dict
 """
 
+import json
 import os
+import sys
 import threading
 import time
 
@@ -135,35 +137,55 @@ def serve(ports, owner):
         time.sleep(_LOOK_SECONDS)
 
 
-def leave(ports, owner):
-    """Goes on serving in a process of its own, which keeps nothing of the module's."""
+def opened(given):
+    """(ports, None), or (None, a sentence) where they cannot be opened."""
+    try:
+        return open_ports(Api(given["kubeconfig"] or "", given["context"] or ""), given), None
+    except (KubernetesError, OSError) as error:
+        return None, str(error)
+    except ImportError as error:
+        return None, f"The Python package {error.name} is missing on the controller: pip install kubernetes."
+
+
+def serve_apart(given):
+    """What a process of its own tells of its ports, which goes on serving when this one has ended.
+
+    It opens them itself: the client's files with certificates end with the process that made them.
+    """
+    ours, theirs = os.pipe()
     if os.fork():
-        return
+        os.close(theirs)
+        with os.fdopen(ours, encoding="utf-8") as stream:
+            return json.load(stream)
     os.setsid()
     if os.fork():
         os._exit(0)
+    os.close(ours)
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     os.chdir("/")
-    serve(ports, owner)
-    os._exit(0)
+    ports, problem = opened(given)
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        json.dump({"problem": problem, "numbers": {name: port.number for name, port in (ports or {}).items()}}, stream)
+    if ports:
+        serve(ports, given["owner"])
+    sys.exit(0)
 
 
 def main():
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     given = module.params
-    try:
-        ports = open_ports(Api(given["kubeconfig"] or "", given["context"] or ""), given)
-    except (KubernetesError, OSError) as error:
-        module.fail_json(msg=str(error))
-    except ImportError as error:
-        module.fail_json(msg=f"The Python package {error.name} is missing on the controller: pip install kubernetes.")
-    addresses = {name: f"http://{given['address']}:{port.number}" for name, port in ports.items()}
     if given["foreground"]:
-        serve(ports, given["owner"])
+        ports, problem = opened(given)
+        if ports:
+            serve(ports, given["owner"])
+        told = {"problem": problem, "numbers": {}}
     else:
-        leave(ports, given["owner"])
+        told = serve_apart(given)
+    if told["problem"]:
+        module.fail_json(msg=told["problem"])
+    addresses = {name: f"http://{given['address']}:{number}" for name, number in told["numbers"].items()}
     module.exit_json(changed=False, addresses=addresses)
 
 
