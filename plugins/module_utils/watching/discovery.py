@@ -42,15 +42,16 @@ def cluster_prometheus_config(deployment: dict, settings: dict) -> dict:
     selector} as the API takes them; labels, {label of a series: meta label of a pod}, of the model
     servers; predictions_port, of the services before them.
     """
-    config = prometheus_config(deployment, settings)
-    changes = {"models": _models(settings), "gateway": _gateway(deployment, settings)}
-    jobs = []
-    for job in config["scrape_configs"]:
-        if job["job_name"] in changes:
-            job = {key: value for key, value in job.items() if key != "static_configs"}
-            job.update(changes[job["job_name"]])
-        jobs.append(job)
-    return {**config, "scrape_configs": jobs}
+    # Who leaves is found as long as its pods are there, and has no address.
+    config = prometheus_config({**deployment, "leaving": []}, settings)
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    # Of how a machine's gateway is read, what is kept is of use here, too.
+    kept = jobs["gateway"]["metric_relabel_configs"][0]
+    found = {"models": _models(deployment, settings), "gateway": _gateway(deployment, kept, settings)}
+    for name, discovered in found.items():
+        del jobs[name]["static_configs"]
+        jobs[name].update(discovered)
+    return {**config, "scrape_configs": list(jobs.values())}
 
 
 def _pods(where: dict, port: str) -> dict:
@@ -71,18 +72,26 @@ def _pods(where: dict, port: str) -> dict:
     }
 
 
-def _models(settings: dict) -> dict:
+def _servers(deployment: dict) -> dict[str, tuple[str, str]]:
+    """{name: (predictor, version)} of those that serve, or do until the traffic has moved."""
+    found = {one["server"]: (one["name"], one["version"]) for one in deployment["predictors"]}
+    return {**found, **{one["name"]: (one["predictor"], one["version"]) for one in deployment["leaving"]}}
+
+
+def _models(deployment: dict, settings: dict) -> dict:
     found = _pods(settings["model_pods"], _METRICS_PORT)
-    found["relabel_configs"] += [_take(source, label) for label, source in settings["labels"].items()]
+    # Who has left may still answer what it holds; its end is no alarm.
+    names = "|".join(sorted(_servers(deployment)))
+    found["relabel_configs"] += [
+        _keep(settings["labels"]["server"], names),
+        *(_take(source, label) for label, source in settings["labels"].items()),
+    ]
     return found
 
 
-def _gateway(deployment: dict, settings: dict) -> dict:
+def _gateway(deployment: dict, kept: dict, settings: dict) -> dict:
     """The gateway's own series, and those of the services before our predictors."""
-    servers = {
-        predictor["server"]: (predictor["name"], predictor["version"]) for predictor in deployment["predictors"]
-    }
-    servers.update((one["name"], (one["predictor"], one["version"])) for one in deployment["leaving"])
+    servers = _servers(deployment)
     port, namespace = settings["predictions_port"], re.escape(deployment["namespace"])
 
     def cluster(names: str) -> str:
@@ -103,10 +112,6 @@ def _gateway(deployment: dict, settings: dict) -> dict:
         ),
     ]
     found = _pods(settings["gateway_pods"], _GATEWAY_PORT)
-    # Of a machine's gateway, only what it keeps is of use here.
-    kept = next(
-        job for job in prometheus_config(deployment, settings)["scrape_configs"] if job["job_name"] == "gateway"
-    )["metric_relabel_configs"][0]
     parameters = {"usedonly": [""], "filter": [_STATISTICS.format(port=port)]}
     return {**found, "params": parameters, "metric_relabel_configs": [*_AS_STOCK, kept, *relabelled]}
 
@@ -119,6 +124,6 @@ def _take(source: str, label: str) -> dict:
     return {"source_labels": [source], "target_label": label}
 
 
-def _name(source: str, regex: str, label: str, value: str = "${1}") -> dict:
-    value = value if value == "${1}" else value.replace("$", "$$")
+def _name(source: str, regex: str, label: str, value: str) -> dict:
+    value = value.replace("$", "$$")
     return {"source_labels": [source], "regex": regex, "target_label": label, "replacement": value}
