@@ -19,18 +19,24 @@ def remove_everything(api, instance: str, namespaces: list[str], clock, check: b
     """The outcome of taking it away; raises KubernetesError where something stays."""
     places = places_of(api, instance, namespaces)
     outcome = convergence.Outcome()
-    for thing in reversed(convergence.everything(api, instance, places)):
+    found = list(reversed(convergence.everything(api, instance, places)))
+    for thing in found:
         words = kinds.words_of(thing)
         outcome.removed.append(words)
         outcome.before[words] = convergence.comparable(thing)
-        if check:
-            continue
-        if thing["kind"] == "Namespace":
-            # What others have put into a namespace that we made is theirs, and would go with it.
-            _refuse_guests(api, thing["metadata"]["name"], instance)
+    if check:
+        return outcome
+    spaces = [thing for thing in found if thing["kind"] == "Namespace"]
+    for thing in found:
+        if thing not in spaces:
+            api.delete(thing)
+    # A namespace whose pods are still ending is looked at again only much later.
+    _wait_until_gone(api, instance, places, clock, but=("Namespace",))
+    for thing in spaces:
+        # What others have put into a namespace that we made is theirs, and would go with it.
+        _refuse_guests(api, thing["metadata"]["name"], instance)
         api.delete(thing)
-    if not check:
-        _wait_until_gone(api, instance, places, clock)
+    _wait_until_gone(api, instance, places, clock)
     return outcome
 
 
@@ -60,11 +66,11 @@ def _refuse_guests(api, namespace: str, instance: str) -> None:
         )
 
 
-def _wait_until_gone(api, instance: str, places: list[str], clock) -> None:
+def _wait_until_gone(api, instance: str, places: list[str], clock, but: tuple[str, ...] = ()) -> None:
     until = clock.monotonic() + _SECONDS
     selector = kinds.selector(instance)
     while True:
-        left = convergence.everything(api, instance, places)
+        left = [one for one in convergence.everything(api, instance, places) if one["kind"] not in but]
         pods = [pod for place in places for pod in api.list(kinds.POD, place, selector)]
         for pod in pods:
             # Nobody is to be served any more: what is asked now need not be answered.

@@ -93,7 +93,7 @@ def _split_rules(deployment: dict) -> list[dict]:
     live = [one for one in deployment["predictors"] if not one["shadow"]]
     path = path_prefix(deployment) + _API
     weighted = {
-        "matches": [_match(path + "predictions", post=True)],
+        "matches": [_match(path + "predictions", method="POST")],
         "filters": [_rewrite(f"/{_API}predictions"), *_mirrors(deployment)],
         "backendRefs": [_backend(one, PREDICTIONS_PORT, weight=one["traffic"]) for one in live],
     }
@@ -108,14 +108,14 @@ def _split_rules(deployment: dict) -> list[dict]:
 def _feedback_rules(deployment: dict, predictor: dict) -> list[dict]:
     """Feedback belongs to who answered: without a name it is taken where there is but one."""
     path = f"{_API}feedback"
-    match = _match(path_prefix(deployment) + path, post=True)
+    match = _match(path_prefix(deployment) + path, method="POST")
     return [_to(predictor, match, f"/{path}", PREDICTIONS_PORT)]
 
 
 def _named_rules(deployment: dict, predictor: dict) -> list[dict]:
     prefix, header = path_prefix(deployment) + _API, predictor["name"]
     rules = [
-        _to(predictor, _match(prefix + what, header, post=True), f"/{_API}{what}", PREDICTIONS_PORT)
+        _to(predictor, _match(prefix + what, header, "POST"), f"/{_API}{what}", PREDICTIONS_PORT)
         for what in ("predictions", "feedback")
     ]
     rules.append(_to(predictor, _match(prefix, header), f"/{_API}", READS_PORT))
@@ -130,11 +130,10 @@ def _to(predictor: dict, match: dict, path: str, port: int) -> dict:
     return {"matches": [match], "filters": [_rewrite(path)], "backendRefs": [_backend(predictor, port)]}
 
 
-def _match(prefix: str, predictor: str = "", post: bool = False) -> dict:
+def _match(prefix: str, predictor: str = "", method: str = "GET") -> dict:
     """The longer the path, and then the more else is asked for, the sooner a match counts."""
     headers = {"headers": [{"name": PREDICTOR_HEADER, "type": "Exact", "value": predictor}]} if predictor else {}
-    method = {"method": "POST"} if post else {}
-    return {"path": {"type": "PathPrefix", "value": prefix}, **headers, **method}
+    return {"path": {"type": "PathPrefix", "value": prefix}, **headers, "method": method}
 
 
 def _rewrite(path: str) -> dict:
