@@ -90,10 +90,11 @@ def look(api, given):
     if not deployment:
         found = preflight.look(api, [], "", "")
         return found, preflight.server_problems(found, expected)
-    namespaces = list(dict.fromkeys([given["stack_namespace"], deployment["namespace"]]))
+    namespaces = [given["stack_namespace"], deployment["namespace"]]
+    problems = preflight.name_problems(deployment, namespaces)
     found = preflight.look(api, namespaces, given["gateway_class"], given["instance"])
     asked = {deployment["namespace"]: preflight.asked_by(deployment, given["resources"])}
-    return found, preflight.problems(found, expected, given["gateway_class"], asked)
+    return found, problems + preflight.problems(found, expected, given["gateway_class"], asked)
 
 
 def main():

@@ -159,6 +159,19 @@ def server_problems(found: dict, expected_server: str) -> list[str]:
     ]
 
 
+def name_problems(deployment: dict, namespaces: list[str]) -> list[str]:
+    """Names that are good elsewhere, and none for what is made in a cluster."""
+    found = []
+    if not deployment["name"][0].isalpha():
+        found.append(f"name '{deployment['name']}' begins with a digit, which a Service's must not: begin with a letter.")
+    if len(set(namespaces)) < len(namespaces):
+        found.append(
+            f"monitml_kubernetes_namespace and the deployment's namespace are both {namespaces[0]}: what serves models is"
+            " locked up more tightly than the gateway can be. Give one of them another name."
+        )
+    return found
+
+
 def _brief(missing: list[str]) -> str:
     """Rights, those to the same thing together."""
     by_what: dict[str, list[str]] = {}

@@ -63,6 +63,16 @@ def test_another_cluster_is_refused():
     assert "This is the cluster https://cluster.test:6443" in sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "namespaces", "words"),
+    [("9lives", ["monitml", "seldon"], "begins with a digit"), ("housing", ["same", "same"], "are both same")],
+)
+def test_names_that_a_cluster_does_not_take_are_told(name, namespaces, words):
+    (sentence,) = preflight.name_problems({**deployment(), "name": name}, namespaces)
+    assert words in sentence
+    assert preflight.name_problems(deployment(), ["monitml", "seldon"]) == []
+
+
 def test_a_quota_with_room_is_none_of_ours():
     assert problems(quotas=[quota(pods="2", **{"requests.memory": "1Gi"})]) == []
 
