@@ -47,7 +47,7 @@ options:
     elements: str
     default: []
   namespaces:
-    description: Where to look for what is to go.
+    description: Where to look for what is to go, where this account may not look everywhere.
     type: list
     elements: str
     default: []
@@ -95,8 +95,8 @@ removed:
 
 import time
 
-import yaml
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.yaml import yaml_dump
 
 from ..module_utils.kubernetes import convergence
 from ..module_utils.kubernetes.api import Api
@@ -156,7 +156,7 @@ def main():
 
 
 def _text(things):
-    return "".join(yaml.safe_dump({name: thing}, sort_keys=True) for name, thing in things.items() if thing)
+    return "".join(yaml_dump({name: thing}, sort_keys=True) for name, thing in things.items() if thing)
 
 
 if __name__ == "__main__":

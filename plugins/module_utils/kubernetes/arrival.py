@@ -19,6 +19,7 @@ class Arrival:
 
     def __init__(self, api, things: list[dict], clock):
         self._api, self._clock = api, clock
+        self._lines: dict[str, tuple[str, bool]] = {}
         self._waited = [thing for thing in things if thing["kind"] in waiting.READY]
 
     def wait(self, seconds: float) -> list[str]:
@@ -70,13 +71,22 @@ class Arrival:
         return self._with_log(thing, troubles[0]) if troubles else None
 
     def _with_log(self, thing: dict, trouble: waiting.Trouble) -> waiting.Trouble:
-        """A log is gone with its pod, which may be withdrawn before anybody can read it."""
+        """A log is gone with its pod, which may be withdrawn before anybody can read it.
+
+        While a container is started anew there may be none, and then one in which nothing has failed
+        yet: the line that told most is kept.
+        """
         if not trouble.pod:
             return trouble
         path = kinds.POD.path(thing["metadata"]["namespace"], trouble.pod) + "/log"
         query = {"container": trouble.container, "tailLines": "50"}
-        text = self._api.text(path, {**query, "previous": "true"}) or self._api.text(path, query)
-        return waiting.Trouble(f"{trouble.sentence} {waiting.log_line(text)}".strip(), trouble.final)
+        for more in ({}, {"previous": "true"}):
+            line, tells = waiting.log_line(self._api.text(path, {**query, **more}))
+            known, told = self._lines.get(trouble.pod, ("", False))
+            if line and (tells or not told and not known):
+                self._lines[trouble.pod] = (line, tells)
+        line = self._lines.get(trouble.pod, ("", False))[0]
+        return waiting.Trouble(f"{trouble.sentence} {line}".strip(), trouble.final)
 
     @staticmethod
     def _sentence(who: str, trouble: waiting.Trouble | None, seconds: float) -> str:

@@ -93,12 +93,13 @@ def prune(
 ) -> Outcome:
     """Takes away what carries the labels of our group and is not among kept.
 
-    group: its name, and the kinds that it may have; namespaces: where to look.
+    group: its name, and the kinds that it may have; namespaces: where to look if not everywhere.
     """
     name, *may_have = group
     wanted = {kinds.place_of(thing) for thing in kept}
     outcome = Outcome()
-    for thing in reversed(_labelled(api, instance, name, namespaces, may_have)):
+    places = places_of(api, instance, namespaces)
+    for thing in reversed(_labelled(api, instance, name, places, may_have)):
         if kinds.place_of(thing) in wanted or thing["metadata"].get("deletionTimestamp"):
             continue
         if not check:
@@ -115,6 +116,17 @@ def withdraw(api, things: list[dict], kept: list[dict]) -> list[str]:
         for thing in reversed(kinds.in_order(things))
         if thing["kind"] != "Namespace" and kinds.place_of(thing) not in wanted and api.delete(thing)
     ]
+
+
+def places_of(api, instance: str, namespaces: list[str]) -> list[str]:
+    """Where to look: everywhere where this account may, else in the namespaces that it is told."""
+    try:
+        api.list(kinds.named("Service"), "", kinds.selector(instance))
+        return [""]
+    except KubernetesError as error:
+        if error.code != 403:
+            raise
+        return namespaces
 
 
 def _labelled(api, instance: str, group: str, namespaces: list[str], may_have=()) -> list[dict]:

@@ -116,10 +116,11 @@ def model_objects(deployment: dict, settings: dict) -> list[dict]:
 
 
 def server_objects(deployment: dict, servers: list[str], settings: dict) -> list[dict]:
-    """What identifies the objects of servers by their names alone, for keeping them."""
+    """What identifies the objects of servers, and what they share, for keeping them."""
     kept = ("Service", "PodDisruptionBudget", "Deployment")
     about = kinds.labels(settings["instance"], GROUP)
-    return [kinds.made(kind, name, deployment["namespace"], about) for name in servers for kind in kept]
+    own = [kinds.made(kind, name, deployment["namespace"], about) for name in servers for kind in kept]
+    return [*own, *([_network_policy(deployment, settings)] if servers else [])]
 
 
 def _of_predictor(deployment: dict, predictor: dict, settings: dict) -> list[dict]:

@@ -17,7 +17,7 @@ _GRACE_SECONDS = 1
 
 def remove_everything(api, instance: str, namespaces: list[str], clock, check: bool = False) -> convergence.Outcome:
     """The outcome of taking it away; raises KubernetesError where something stays."""
-    places = places_of(api, instance, namespaces)
+    places = convergence.places_of(api, instance, namespaces)
     outcome = convergence.Outcome()
     found = list(reversed(convergence.everything(api, instance, places)))
     for thing in found:
@@ -38,17 +38,6 @@ def remove_everything(api, instance: str, namespaces: list[str], clock, check: b
         api.delete(thing)
     _wait_until_gone(api, instance, places, clock)
     return outcome
-
-
-def places_of(api, instance: str, namespaces: list[str]) -> list[str]:
-    """Where to look: everywhere where this account may, else in the namespaces that it is told."""
-    try:
-        api.list(kinds.named("Service"), "", kinds.selector(instance))
-        return [""]
-    except KubernetesError as error:
-        if error.code != 403:
-            raise
-        return namespaces
 
 
 def _refuse_guests(api, namespace: str, instance: str) -> None:

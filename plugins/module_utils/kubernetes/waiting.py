@@ -124,8 +124,11 @@ def selector_of(thing: dict) -> str:
     return ",".join(f"{name}={value}" for name, value in thing["spec"]["selector"]["matchLabels"].items())
 
 
-def log_line(text: str) -> str:
-    """The line of a log that says what was wrong: our server's own sentence, else the last one."""
+def log_line(text: str) -> tuple[str, bool]:
+    """The line of a log that tells most, and whether it says what was wrong, as our server's sentences do."""
+    # The node's own words, where it has no log any more.
+    if text.startswith("unable to retrieve"):
+        return "", False
     lines = [line for line in text.strip().splitlines() if line.strip()]
     errors = [line.split(" ERROR ", 1)[1] for line in lines if " ERROR " in line]
-    return errors[0] if errors else (lines[-1] if lines else "")
+    return (errors[0], True) if errors else (lines[-1] if lines else "", False)

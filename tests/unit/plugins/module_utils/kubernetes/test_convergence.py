@@ -83,6 +83,7 @@ def test_what_did_not_come_up_goes_again_and_what_serves_stays():
     gone = convergence.withdraw(api, models.model_objects(given, SETTINGS), kept)
     assert f"Deployment seldon/{good}" not in gone
     assert f"Deployment seldon/{given['predictors'][1]['server']}" in gone
+    assert "NetworkPolicy seldon/housing-models" not in gone
 
 
 def test_no_secret_is_in_a_diff():

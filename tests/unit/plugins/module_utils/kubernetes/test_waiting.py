@@ -59,7 +59,12 @@ def test_a_quota_is_named_with_its_cure():
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a\n2026 ERROR No model.\nb\n", "No model."), ("a\n\nlast\n", "last"), ("", "")],
+    [
+        ("a\n2026 ERROR No model.\nb\n", ("No model.", True)),
+        ("a\n\nlast\n", ("last", False)),
+        ("", ("", False)),
+        ("unable to retrieve container logs for containerd://1", ("", False)),
+    ],
 )
 def test_of_a_log_the_line_that_tells(text, line):
     assert waiting.log_line(text) == line
