@@ -86,6 +86,13 @@ class Stack:
         assert done.returncode == code, run.text
         return run
 
+    def images_of(self, **digests: str) -> dict:
+        """What images.yml wrote down, with other digests for some predictors."""
+        record = yaml.safe_load(self._images.read_text(encoding="utf-8"))["monitml_images"]
+        for name, digest in digests.items():
+            record[name]["digest"] = f"sha256:{digest}"
+        return record
+
     @functools.cached_property
     def gateway(self) -> tuple[str, int]:
         """Where it takes requests."""

@@ -139,11 +139,12 @@ def test_a_model_that_does_not_start_is_taken_away_again_and_what_serves_goes_on
     wait_until(lambda: deployed.pods() == before, 30, 0.5)
 
 
-def test_who_cannot_pull_is_told_which_image(cluster: Cluster, deployed: Stack) -> None:
-    nobody = faults.image_that_cannot_be_pulled(cluster)
-    told = deployed.play("site", code=2, analytics_python_image=nobody).words
-    assert f"its image {nobody} cannot be pulled" in told
-    deployed.play("site", monitml_deployment=described())
+def test_an_image_that_cannot_be_pulled_is_named_and_what_serves_goes_on(cluster: Cluster, deployed: Stack) -> None:
+    before = deployed.pods()
+    told = deployed.play("site", code=2, monitml_images=deployed.images_of(bad="0" * 64)).words
+    assert f"/models/housing-bad@sha256:{'0' * 64} cannot be pulled" in told
+    wait_until(lambda: deployed.pods() == before, 30, 0.5)
+    assert deployed.ask()[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ FIELD_MANAGER = "monitml.stack"
 _SECONDS = 30
 _PAUSE_SECONDS = 0.5
 # Nobody's fault, and over soon: too many requests, a server that starts or ends.
-_PASSING = (429, 500, 502, 503, 504)
+_PASSING = (429, 502, 503, 504)
+# Such may be its word for what is wrong with an object, or a moment without a leader.
+_PERHAPS_PASSING, _PERHAPS_SECONDS = 500, 3
 
 
 def configuration(kubeconfig: str, context: str):
@@ -90,14 +92,18 @@ class Api:
         """Everything that is asked here can be asked twice."""
         import urllib3
 
-        until = self._clock.monotonic() + self._patience
+        start = self._clock.monotonic()
+        until = start + self._patience
         while True:
             error = None
             try:
                 answer = self._pool.request(
                     method, url, body=data, headers=headers, timeout=_SECONDS, retries=False
                 )
-                if answer.status not in _PASSING or self._clock.monotonic() >= until:
+                limit = until if answer.status in _PASSING else start
+                if answer.status == _PERHAPS_PASSING:
+                    limit = min(until, start + _PERHAPS_SECONDS)
+                if self._clock.monotonic() >= limit:
                     return answer
             except (urllib3.exceptions.HTTPError, OSError) as failure:
                 error = failure

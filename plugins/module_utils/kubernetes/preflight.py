@@ -27,6 +27,8 @@ _PARTS = {
     "machinelearning.seldon.io": "Seldon's operator",
     "monitoring.coreos.com": "a Prometheus operator",
 }
+# A namespace that is there, for all that is known, and not ours.
+_HIDDEN: dict = {"metadata": {}}
 _VERBS = ("get", "list", "create", "patch", "delete")
 _UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
@@ -34,7 +36,7 @@ _UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2*
 def look(api, namespaces: list[str], gateway_class: str, instance: str) -> dict:
     """What problems() and words() want to know of a cluster."""
     version = api.request("GET", "/version", who="Its version")
-    found = {name: api.find(kinds.named("Namespace"), "", name) for name in namespaces}
+    found = {name: _allowed(api.find, kinds.named("Namespace"), "", name, otherwise=_HIDDEN) for name in namespaces}
     groups = [group["name"] for group in api.request("GET", "/apis", who="Its interfaces")["groups"]]
     wanted = rights(found, instance)
     with ThreadPoolExecutor(8) as pool:
@@ -47,20 +49,20 @@ def look(api, namespaces: list[str], gateway_class: str, instance: str) -> dict:
         "namespaces": {name: _standing(one, instance) for name, one in found.items()},
         "parts": [words for group, words in _PARTS.items() if group in groups],
         "gateway_api": known,
-        "controller": _controller(_allowed(api.find, _CLASS, "", gateway_class)) if known and gateway_class else "",
-        "storage_class": _default_storage(_allowed(api.list, _STORAGE) or []),
-        "quotas": [one for name in namespaces if found[name] for one in _allowed(api.list, _QUOTA, name) or []],
+        "controller": _controller(api, gateway_class) if known and gateway_class else "",
+        "storage_class": _default_storage(_allowed(api.list, _STORAGE, otherwise=[])),
+        "quotas": [one for name in namespaces if found[name] for one in _allowed(api.list, _QUOTA, name, otherwise=[])],
         "missing_rights": [words_of_right(right) for right, allowed in zip(wanted, may) if not allowed],
     }
 
 
-def _allowed(ask, *what):
-    """The answer, or None where this account may not ask."""
+def _allowed(ask, *what, otherwise):
+    """The answer; otherwise, where this account may not ask."""
     try:
         return ask(*what)
     except KubernetesError as error:
         if error.code == 403:
-            return None
+            return otherwise
         raise
 
 
@@ -72,8 +74,10 @@ def _standing(namespace: dict | None, instance: str) -> str:
     return "ours" if kinds.is_ours(namespace, instance) else "there"
 
 
-def _controller(gateway_class: dict | None) -> str:
-    return gateway_class["spec"]["controllerName"] if gateway_class else ""
+def _controller(api, name: str) -> str:
+    """Whose a GatewayClass is; taken for Istio's where this account may not look."""
+    found = _allowed(api.find, _CLASS, "", name, otherwise={"spec": {"controllerName": ISTIO}})
+    return found["spec"]["controllerName"] if found else ""
 
 
 def _default_storage(classes: list[dict]) -> str:
