@@ -119,8 +119,9 @@ class Watching:
             except OSError as error:
                 refused = str(error)
             time.sleep(_PAUSE_SECONDS)
-        # Both come in one piece: what Prometheus has read, Alertmanager has before it.
-        self._alertmanager.ask("POST", "/-/reload")
+        # The files come in one piece, and it may have come while Prometheus had read all but the rules.
+        for way in (self._prometheus, self._alertmanager):
+            way.ask("POST", "/-/reload")
 
     def missing(self):
         """What is expected and not read yet."""

@@ -149,8 +149,8 @@ def test_a_configuration_is_taken_up_at_once_and_only_where_it_is_another(monkey
     assert run(cluster_configuration, monkeypatch, capsys, api, check=True, **given)["changed"]
     assert not FakeWay.asked
     assert run(cluster_configuration, monkeypatch, capsys, api, **given)["changed"]
-    # Three times Prometheus, and then Alertmanager.
-    assert FakeWay.asked == [("POST", "/-/reload")] * 4 and nudged == ["p-1"]
+    # Three times until the rules were the new ones, and once more all else; then Alertmanager.
+    assert FakeWay.asked == [("POST", "/-/reload")] * 5 and nudged == ["p-1"]
     given["expected"] = [{"server": "housing-good-1"}]
     assert not run(cluster_configuration, monkeypatch, capsys, api, **given)["changed"]
     given.update(expected=[{"server": "housing-bad-1"}], timeout_seconds=0)
