@@ -10,10 +10,13 @@ import functools
 import http.client
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -74,14 +77,21 @@ class Stack:
             "seldon_gateway_service_type": "NodePort",
         }
 
+    def _words(self, playbook: str, **variables) -> list[str]:
+        words = [str(PYTHON.with_name("ansible-playbook")), "-i", "inventories/kubernetes", f"playbooks/{playbook}.yml"]
+        return [*words, "-e", f"@{self._images}", "-e", json.dumps({**self._variables, **variables})]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        given = self.cluster.environment
+        path = f"{PYTHON.parent}:{given['PATH']}"
+        return {**given, "PATH": path, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+
     def play(self, playbook: str, *options: str, code: int = 0, **variables) -> Run:
         """Runs a playbook, which is to end like this."""
-        words = [str(PYTHON.with_name("ansible-playbook")), "-i", "inventories/kubernetes", f"playbooks/{playbook}.yml"]
-        words += ["-e", f"@{self._images}", "-e", json.dumps({**self._variables, **variables}), *options]
-        environment = {**self.cluster.environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        environment["PATH"] = f"{PYTHON.parent}:{environment['PATH']}"
+        words = [*self._words(playbook, **variables), *options]
         start = time.monotonic()
-        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
         run = Run(done, time.monotonic() - start)
         assert done.returncode == code, run.text
         return run
@@ -105,6 +115,24 @@ class Stack:
         with contextlib.closing(connection):
             return _ask(connection, path, body, headers)
 
+    @contextlib.contextmanager
+    def forwarded(self) -> Iterator[dict[str, str]]:
+        """What forward.yml opens, on ports that are free, until Ctrl-C."""
+        names = ("gateway", "prometheus", "alertmanager", "inbox")
+        ports = dict(zip(names, _free_ports(len(names))))
+        words = self._words("forward", **{f"monitml_{name}_port": port for name, port in ports.items()})
+        # In a group of its own, for Ctrl-C comes to all of one.
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+            wait_until(lambda: _listens(ports["inbox"]), 60, 0.2)
+            yield urls
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(30)
+
     def pods(self, namespace: str = "seldon") -> dict[str, str]:
         """{name: uid} of the pods that are not about to go."""
         found = self.cluster.get("pods", namespace=namespace)["items"]
@@ -126,6 +154,26 @@ class Stack:
         kinds = "all,configmaps,secrets,persistentvolumeclaims,serviceaccounts,roles,rolebindings,networkpolicies"
         kinds += ",poddisruptionbudgets,gateways.gateway.networking.k8s.io,httproutes,namespaces"
         return self.cluster.kubectl("get", kinds, "-A", "-l", "monitml.stack/instance", "-o", "name").strip()
+
+
+def ask(url: str, seconds: float = 10) -> str:
+    """What a URL answers to this machine."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=seconds) as answer:
+        return answer.read().decode()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _one in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _ask(connection: http.client.HTTPConnection, path: str, body: str | None, headers: Mapping[str, str]):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import PREDICTOR, VERSION, Stack, build_images, described
+from stack import PREDICTOR, VERSION, Stack, ask, build_images, described
 from testbed import faults
 from testbed.cluster import Cluster
 from testbed.patience import wait_until
@@ -124,6 +124,20 @@ def test_a_killed_pod_is_replaced_and_what_else_serves_goes_on(cluster: Cluster,
         asked.answers.clear()
         wait_until(lambda: len(asked.answers) == 2, 30)
     assert asked.outage_seconds < 15
+
+
+def test_forwarded_ports_outlive_a_pod_and_end_with_the_playbook(cluster: Cluster, deployed: Stack) -> None:
+    with deployed.forwarded() as urls:
+        assert "Prometheus" in ask(f"{urls['prometheus']}/-/healthy")
+        assert "OK" in ask(f"{urls['alertmanager']}/-/healthy")
+        assert "MonitML" in ask(f"{urls['inbox']}/")
+        assert ask(f"{urls['prometheus']}/user/")
+        (name,) = [name for name in deployed.pods("monitml") if "analytics" in name]
+        cluster.kubectl("delete", "pod", name, "--namespace", "monitml", "--grace-period=1")
+        # Who asks meanwhile waits for the next one.
+        assert "Prometheus" in ask(f"{urls['prometheus']}/-/healthy", seconds=60)
+    with pytest.raises(OSError):
+        ask(f"{urls['prometheus']}/-/healthy")
 
 
 def test_a_model_that_does_not_start_is_taken_away_again_and_what_serves_goes_on(
