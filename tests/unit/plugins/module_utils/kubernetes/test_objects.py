@@ -40,13 +40,13 @@ def of_kind(things, kind):
     return [thing for thing in things if thing["kind"] == kind]
 
 
-def everything(given=None, settings=SETTINGS):
-    given = given or served()
+def everything(given=None, pull_secret=""):
+    given, settings = given or served(), {**SETTINGS, "pull_secret": pull_secret}
     return [
-        *routes.gateway_objects(given, {**GATEWAY, "pull_secret": settings["pull_secret"]}),
+        *routes.gateway_objects(given, {**GATEWAY, "pull_secret": pull_secret}),
         *models.model_objects(given, settings),
         *routes.route_objects(given, settings),
-        *analytics.analytics_objects(given, FILES, {**ANALYTICS, "pull_secret": settings["pull_secret"]}),
+        *analytics.analytics_objects(given, FILES, {**ANALYTICS, "pull_secret": pull_secret}),
     ]
 
 
@@ -74,7 +74,7 @@ def test_every_pod_is_as_pod_security_wants_it_restricted():
 
 
 def test_a_login_of_registries_reaches_every_pod():
-    things = everything(settings={**SETTINGS, "pull_secret": "monitml-pull"})
+    things = everything(pull_secret="monitml-pull")
     assert all(pod["imagePullSecrets"] == [{"name": "monitml-pull"}] for pod in pods(things))
     secrets = [one for one in of_kind(things, "Secret") if one["type"].endswith("dockerconfigjson")]
     assert {one["metadata"]["namespace"] for one in secrets} == {"monitml", "seldon"}
