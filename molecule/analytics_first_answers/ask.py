@@ -25,6 +25,7 @@ WINDOW_SECONDS = 8
 REQUESTS = 60
 SEEN_SECONDS = 20
 BAD = 'predictor_name="bad"'
+TOO_LOW = 'monitml:monitor:samples{monitor="TooLow",%s}' % BAD
 
 
 def description(**bad):
@@ -119,7 +120,7 @@ class Stack:
 
     def ask(self, number, name, bad, changes):
         """One case; what was answered and what was seen of it."""
-        self.wait(lambda: sum(self.samples("monitml:monitor:samples{%s}" % BAD)) == 0)
+        self.wait(lambda: sum(self.samples(TOO_LOW)) == 0)
         for how in changes:
             self.change(how, bad)
         report = os.path.join(self.settings["reports"], str(number))
@@ -131,7 +132,7 @@ class Stack:
         seen = []
 
         def all_seen():
-            seen[:] = self.samples("monitml:monitor:samples{%s}" % BAD)
+            seen[:] = self.samples(TOO_LOW)
             return sum(seen) == truth and self.samples(firing)
 
         return {"case": name, "answers": truth, "told": bool(self.wait(all_seen)), "seen": seen}

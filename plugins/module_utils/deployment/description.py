@@ -22,6 +22,21 @@ METRIC = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 PREDICTOR_HEADER = "x-monitml-predictor"
 VERSION_HEADER = "x-monitml-version"
 ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+# Watched unless a monitor of the description has its measure: nothing else sees a model that hangs.
+UNANSWERED = {
+    "name": "RequestsUnanswered",
+    "measure": "unanswered_ratio",
+    "metric": None,
+    "statistic": "last",
+    "answer_within_seconds": 2,
+    "window_seconds": 30,
+    "min": None,
+    "max": 0.1,
+    "min_samples": 5,
+    "for_seconds": 0,
+    "severity": "critical",
+    "predictors": [],
+}
 
 
 def problems(description: dict) -> list[str]:
@@ -86,7 +101,7 @@ def _traffic_problems(predictors: list[dict]) -> list[str]:
 def _monitor_problems(description: dict) -> list[str]:
     found = []
     known = {predictor["name"] for predictor in description["predictors"]}
-    monitors = description["monitors"]
+    monitors = all_monitors(description)
     for name in _repeated(monitor["name"] for monitor in monitors):
         found.append(f"monitors has '{name}' more than once: give each its own name.")
     for monitor in monitors:
@@ -110,6 +125,13 @@ def _monitor_problems(description: dict) -> list[str]:
         for name in sorted(set(monitor["predictors"]) - known):
             found.append(f"{who} watches predictor '{name}', which the description does not have.")
     return found
+
+
+def all_monitors(description: dict) -> list[dict]:
+    """The monitors of a description, and the one that is there unless it has its own."""
+    given = description["monitors"]
+    own = any(monitor["measure"] == UNANSWERED["measure"] for monitor in given)
+    return given if own else [*given, UNANSWERED]
 
 
 def _metric_problems(monitor: dict, low: float | None, high: float | None) -> list[str]:
@@ -163,7 +185,7 @@ def complete(description: dict, first_port: int) -> dict:
         )
     monitors = [
         {**monitor, "predictors": monitor["predictors"] or names}
-        for monitor in description["monitors"]
+        for monitor in all_monitors(description)
     ]
     return {
         **description,

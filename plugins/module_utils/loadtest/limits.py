@@ -142,11 +142,12 @@ def judge(limit, observed, samples):
     return verdict(limit.text, outcome, shown, observed, limit.value, samples)
 
 
-def judge_split(expected, counts, intervals, unnamed):
+def judge_split(expected, counts, interval, unnamed, unanswered=0):
     """The verdict on the split.
 
-    ``expected`` maps predictors to shares (0 to 1), ``counts`` to answers, ``intervals`` to
-    (low, high); ``unnamed`` answers told no predictor.
+    ``expected`` maps predictors to shares (0 to 1), ``counts`` to answers; ``interval`` gives (low, high)
+    of a share for a count of a total. ``unnamed`` answers told no predictor. Whose the ``unanswered``
+    requests were nobody knows: where they could turn the verdict round, there is none.
     """
     total = sum(counts.values())
     if total == 0:
@@ -159,10 +160,11 @@ def judge_split(expected, counts, intervals, unnamed):
             % (unnamed, total + unnamed),
             samples=total,
         )
-    wrong, shown = [], []
+    wrong, open_, shown = [], [], []
     for name in sorted(set(expected) | set(counts)):
         share, declared = counts.get(name, 0) / total, expected.get(name, 0.0)
-        low, high = intervals[name]
+        count, all_sent = counts.get(name, 0), total + unanswered
+        low, high = interval(count, total)
         part = "%s %.1f %% (declared %.1f %%, 99.9 %% bounds %.1f to %.1f %%)" % (
             name,
             share * 100,
@@ -171,13 +173,23 @@ def judge_split(expected, counts, intervals, unnamed):
             high * 100,
         )
         shown.append(part)
-        if not low <= declared <= high or (declared == 0.0 and counts.get(name)):
+        # Its share where none of the unanswered was for it, and where all of them were.
+        least, most = interval(count, all_sent), interval(count + unanswered, all_sent)
+        if not least[0] <= declared <= most[1] or (declared == 0.0 and count):
             wrong.append(part)
+        elif not most[0] <= declared <= least[1]:
+            open_.append(part)
     smallest = min((share for share in expected.values() if share > 0), default=1.0)
     needed = math.ceil(5.0 / smallest - 1e-9) if smallest < 1.0 else 1
     if wrong:
         return verdict(
             "split", "fail", "split: %s of %d answers" % ("; ".join(wrong), total), samples=total
+        )
+    if open_:
+        message = "split: %d requests have no answer that tells whose they were, which could turn it round: %s of %d answers"
+        shares = "; ".join(open_)
+        return verdict(
+            "split", "inconclusive", message % (unanswered, shares, total), samples=total
         )
     if total < needed:
         message = "split: %d answers are too few to tell, %d are needed: %s" % (

@@ -206,10 +206,8 @@ def _split(plan, record):
         else:
             unnamed += slot.count
     counts = {name: count for name, count in counts.items() if count}
-    total = sum(counts.values())
-    names = set(counts) | set(plan.expected)
-    intervals = {name: share_interval(counts.get(name, 0), total) for name in names}
-    return judge_split(plan.expected, counts, intervals, unnamed)
+    unanswered = max(0, record.sent - sum(counts.values()) - unnamed)
+    return judge_split(plan.expected, counts, share_interval, unnamed, unanswered)
 
 
 def _observed(limit, record, result):

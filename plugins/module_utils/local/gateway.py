@@ -69,7 +69,14 @@ def _grpc_cluster(cluster: dict, listen_address: str, ports: list[int]) -> dict:
 def _cluster(deployment: dict, predictor: dict, listen_address: str) -> dict:
     name = cluster_name(deployment, predictor)
     endpoints = [
-        {"endpoint": {"address": _address(listen_address, server["http_port"])}}
+        {
+            "endpoint": {
+                "address": _address(listen_address, server["http_port"]),
+                # Its parent is asked, which knows whether requests are answered and takes none
+                # of the model's time.
+                "health_check_config": {"port_value": server["metrics_port"]},
+            }
+        }
         for server in predictor["servers"]
     ]
     return {
@@ -80,8 +87,7 @@ def _cluster(deployment: dict, predictor: dict, listen_address: str) -> dict:
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "health_checks": [
             {
-                "http_health_check": {"path": "/health/ping"},
-                # A busy single worker answers late, and is not to be taken for a dead one.
+                "http_health_check": {"path": "/answering"},
                 "timeout": "2s",
                 "interval": "1s",
                 "no_traffic_interval": "1s",

@@ -58,6 +58,16 @@ KIND_LABEL = "monitml_kind"
 MODEL_METRIC_UPDATES = "monitml_model_metric_updates_total"
 MODEL_METRIC_DROPPED = "monitml_model_metric_series_dropped"
 MODEL_WARNING = "monitml_model_warning"
+# What the server's parent knows of the requests, whatever the model is doing.
+REQUESTS = "monitml_requests_total"
+UNANSWERED = "monitml_requests_unanswered_total"
+OVERDUE = "monitml_requests_overdue"
+OLDEST = "monitml_request_oldest_seconds"
+HUNG = "monitml_hung_processes_total"
+STOPPED = "monitml_stopped_processes"
+# Of how much patience they are told.
+WITHIN_LABEL = "within"
+WITHIN_SECONDS = (1, 2, 5, 10, 30, 60)
 FEEDBACK = "seldon_api_model_feedback_total"
 FEEDBACK_REWARD = "seldon_api_model_feedback_reward_total"
 PROCESS_CPU = "process_cpu_seconds_total"
@@ -84,6 +94,12 @@ FAMILIES = {
     ),
     MODEL_METRIC_DROPPED: ("gauge", (), "Series of the model's own metrics that found no room."),
     MODEL_WARNING: ("gauge", ("warning",), "Always 1; what the model's start warned of."),
+    REQUESTS: ("counter", (), "Predictions and feedback that clients asked for."),
+    UNANSWERED: ("counter", (WITHIN_LABEL,), "Of these, those without an answer so long after they came."),
+    OVERDUE: ("gauge", (WITHIN_LABEL,), "Requests that have waited so long, and still do."),
+    OLDEST: ("gauge", (), "How long the oldest request without an answer has waited, in seconds."),
+    HUNG: ("counter", (), "Processes that hung in a request and were ended for it."),
+    STOPPED: ("gauge", (), "Processes of the model that are stopped by a signal."),
     FEEDBACK: ("counter", (), "Feedback received, whatever the reward."),
     FEEDBACK_REWARD: (
         "counter",

@@ -9,6 +9,8 @@ say where there is none or another. Pure functions.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..serving import prediction_metrics as series
 from .queries import MEASURES, Measure, Scope, counted_once_known
 
@@ -24,7 +26,10 @@ STATISTICS = {
 
 def measure_of(monitor: dict) -> Measure:
     """What a completed monitor watches: a row of the table of measures, or a metric of the model's own."""
-    return _measure(monitor) if monitor["measure"] == METRIC else MEASURES[monitor["measure"]]
+    if monitor["measure"] == METRIC:
+        return _measure(monitor)
+    measure = MEASURES[monitor["measure"]]
+    return replace(measure, within=f"{monitor['answer_within_seconds']}s") if measure.within else measure
 
 
 def labels_of(monitor: dict) -> dict:

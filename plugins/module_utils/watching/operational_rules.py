@@ -145,7 +145,10 @@ def _no_traffic(scope: Scope, target: str) -> dict:
     """A declared share of the traffic, and none of it lately; silent where there never was any."""
     names = {"scope": f"{scope.deployment},{scope.predictors}"}
     responses = Template(TARGETS[target]["responses"]).substitute(names)
-    lately = f"sum by ({_BY}) (increase({responses}[{IDLE_SECONDS}s])) == 0"
+    # What came to a server and was not answered is traffic all the same.
+    came = f"{series.REQUESTS}{{{names['scope']}}}"
+    asked = f"sum by ({_BY}) (increase({came}[{IDLE_SECONDS}s])) > 0"
+    lately = f"sum by ({_BY}) (increase({responses}[{IDLE_SECONDS}s])) == 0 unless on ({_BY}) {asked}"
     before = f"sum by ({_BY}) (increase({responses}[1h])) > 0"
     declared = f'{TRAFFIC_DECLARED}{{{scope.deployment},shadow="false"}} > 0'
     return _alert(

@@ -47,7 +47,8 @@ class Measure:
 
     unit: value (of a prediction), ratio (0 to 1), seconds, per_second, cores, bytes or count.
     words: what a sentence calls it. seconds_min: it never looks back less than this, because
-    each value of its gauge covers as much; over_time takes the gauge further back.
+    each value of its gauge covers as much; over_time takes the gauge further back. within: the
+    patience with an answer, as the label of that name has it.
     """
 
     words: str
@@ -57,6 +58,7 @@ class Measure:
     seconds_min: int = 0
     gauge: str = ""
     over_time: str = ""
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ _LOCAL = {
     "latency_bucket": "envoy_cluster_upstream_rq_time_bucket{$scope}",
     "latency_count": "envoy_cluster_upstream_rq_time_count{$scope}",
     "latency_per_second": "1000",
+    # A gateway that was read before, or first soon after its start: what it did not show was zero.
+    "gateway_known": "(envoy_server_uptime offset $window or min_over_time(envoy_server_uptime[$window]) < 30)",
     "cpu": f"sum by ($identity) (rate({series.PROCESS_CPU}{{$scope}}[$window]))",
     "memory": f"sum by ($identity) ({series.PROCESS_MEMORY}{{$scope}})",
     **_DISK,
@@ -127,6 +131,7 @@ _KUBERNETES = {
     "latency_bucket": f"{_EXECUTOR}_bucket{{$scope,{_SERVED}}}",
     "latency_count": f"{_EXECUTOR}_count{{$scope,{_SERVED}}}",
     "latency_per_second": "1",
+    "gateway_known": "(up < 0)",
     "cpu": _of_pods('rate(container_cpu_usage_seconds_total{container!=""}[$window])'),
     "memory": _of_pods('container_memory_working_set_bytes{container!=""}'),
     **_DISK,
@@ -174,9 +179,14 @@ def _counted_by_others(what: str) -> Count:
     One that fell has begun anew once, as a rule: then it had come to its highest value before.
     """
     last, highest = f"last_over_time({what}[$window])", f"max_over_time({what}[$window])"
-    base = f"({what} offset $window or min_over_time({what}[$window]))"
+    base = f"({what} offset $window or {_not_shown(what)} or min_over_time({what}[$window]))"
     fallen = f"({highest} > {last}) + {last} - {base}"
     return Count(_sum(f"{_less(what, base)} or {fallen} or increase({what}[$window])"))
+
+
+def _not_shown(what: str) -> str:
+    """Zero for a series of the gateway's that was not there before it counted."""
+    return f"(0 * last_over_time({what}[$window]) and on (instance) $gateway_known)"
 
 
 def _counted_bins(name: str, matchers: str, *more: str) -> Count:
@@ -199,15 +209,21 @@ def counted_once_known(what: str, *more: str) -> str:
     return _sum(f"{_less(what, base)} or increase({what}[$window])", *more)
 
 
+def _larger(one: str, other: str) -> str:
+    """The larger of two, or the only one that is there."""
+    return f"({one} >= {other} or {other} or {one})"
+
+
 def _share(part: str, whole: str) -> str:
     """part / whole, 0 where the part has no series, nothing where the whole is zero."""
     return f"({part} or 0 * {whole}) / ({whole} > 0)"
 
 
 def _quantile(quantile: str) -> Measure:
-    value = (
-        f"histogram_quantile({quantile}, sum by ($identity,le) (rate($latency_bucket[$window])))"
-    )
+    bins, window = "$latency_bucket", "[$window]"
+    base = f"{bins} offset $window or {_not_shown(bins)} or min_over_time({bins}{window})"
+    counted = f"{_less(bins, base)} or increase({bins}{window})"
+    value = f"histogram_quantile({quantile}, sum by ($identity,le) ({counted}))"
     percent = f"{float(quantile) * 100:g}"
     return Measure(
         f"time within which {percent} % of the requests are answered",
@@ -227,6 +243,8 @@ COUNTS = {
     },
     "errors": _counted(series.PREDICTION_ERRORS, "$scope"),
     "non_numeric": _counted(series.PREDICTION_NON_NUMERIC, "$scope"),
+    "asked": _counted(series.REQUESTS, "$scope"),
+    "unanswered": _counted(series.UNANSWERED, "$scope$within", series.WITHIN_LABEL),
     "requests": _counted_by_others("$responses"),
     "requests_bad": _counted_by_others("$responses_bad"),
     "latencies": _counted_by_others("$latency_count"),
@@ -238,6 +256,9 @@ _TRIES = (
     f"(max by ($identity) ({_ROWS}) + $non_numeric_counted + {_ERRORS})"
 )
 _REQUESTS = "$requests_counted"
+# Those that became late in the window, and those that still wait since before it.
+_LATE = _larger("sum by ($identity) ($unanswered_counted)", f"sum by ($identity) ({series.OVERDUE}{{$scope$within}})")
+_ASKED = _larger("$asked_counted", _LATE)
 _LIVE = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,shadow="false"}})'
 _ALL_REQUESTS = f"sum by (namespace,deployment_name) ($requests_of_all_counted and on ($identity) {_LIVE})"
 _DECLARED = f'max by ($identity) ({TRAFFIC_DECLARED}{{$deployment,$predictors,shadow="false"}})'
@@ -285,6 +306,13 @@ MEASURES = {
         "ratio",
         _share("$requests_bad_counted", _REQUESTS),
         _REQUESTS,
+    ),
+    "unanswered_ratio": Measure(
+        "share of requests without an answer in time",
+        "ratio",
+        f"{_LATE} / ({_ASKED} > 0)",
+        _ASKED,
+        within="2s",
     ),
     "latency_p50_seconds": _quantile("0.5"),
     "latency_p90_seconds": _quantile("0.9"),
@@ -375,7 +403,7 @@ def counting_rules(target: str, scope: Scope, windows: Iterable[int]) -> list[di
     return [
         {
             "record": _record_of(name),
-            "expr": _substitute(count.expr, target, scope, {"window": f"{seconds}s"}),
+            "expr": _substitute(count.expr, target, scope, {"window": f"{seconds}s", "within": ""}),
             "labels": {"window": f"{seconds}s"},
         }
         for seconds in sorted(set(windows))
@@ -387,6 +415,10 @@ def _record_of(count: str) -> str:
     return f"monitml:{count}:counted"
 
 
+def _narrowed(count: Count) -> str:
+    return "$within" if series.WITHIN_LABEL in count.by else ""
+
+
 def _count_names(window: int | str) -> dict[str, str]:
     """What stands for each count in the query of a measure."""
     if not isinstance(window, int):
@@ -394,14 +426,16 @@ def _count_names(window: int | str) -> dict[str, str]:
         of_all = found["requests"].replace("$responses", "$responses_of_all")
         return {**found, "requests_of_all": of_all}
     found = {
-        name: _sum(f'{_record_of(name)}{{$scope,window="{window}s"}}', *count.by)
+        name: _sum(f'{_record_of(name)}{{$scope,window="{window}s"{_narrowed(count)}}}', *count.by)
         for name, count in COUNTS.items()
     }
     return {**found, "requests_of_all": found["requests"].replace("$scope", "$deployment")}
 
 
 def _render(text: str, what: Measure, target: str, scope: Scope, window: int | str) -> str:
-    names = {"window": window, "settled": window, "gauge": what.gauge}
+    names = {"window": window, "settled": window, "gauge": what.gauge, "within": ""}
+    if what.within:
+        names["within"] = f',{series.WITHIN_LABEL}="{what.within}"'
     seconds = window_seconds(what, window) if isinstance(window, int) else window
     counts = {f"{name}_counted": text for name, text in _count_names(seconds).items()}
     text = Template(text).safe_substitute(counts)

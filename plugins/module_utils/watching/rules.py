@@ -10,7 +10,7 @@ are evaluated one after the other, so recording first delays no alert.
 
 from __future__ import annotations
 
-from . import operational_rules, queries
+from . import hanging_rules, operational_rules, queries
 from .figures import figure_template, limits, promql_number
 from .model_metrics import labels_of, measure_of
 from .queries import Scope
@@ -36,6 +36,7 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
             for rule in _monitor(deployment, monitor, target)
         ),
         *operational_rules.of_deployment(deployment, scope, target),
+        *hanging_rules.of_deployment(scope),
     ]
     groups = {
         f"monitml/{deployment['namespace']}/{deployment['name']}": rules,
@@ -152,9 +153,12 @@ def _alert(monitor: dict, scope: Scope, bounds: dict) -> dict:
         f"{queries.MONITOR_VALUE}{which} {signs[bound]} {promql_number(value)}"
         for bound, value in bounds.items()
     )
+    expr = f"({broken}) and {queries.MONITOR_SAMPLES}{which} >= {max(monitor['min_samples'], 1)}"
+    if monitor["measure"] == hanging_rules.MEASURE:
+        expr = f"{expr} or {hanging_rules.waits_too_long(monitor, broken, scope)}"
     rule = {
         "alert": monitor["name"],
-        "expr": f"({broken}) and {queries.MONITOR_SAMPLES}{which} >= {max(monitor['min_samples'], 1)}",
+        "expr": expr,
         "labels": {"severity": monitor["severity"]},
         "annotations": _annotations(monitor, bounds),
     }
@@ -174,6 +178,7 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
     )
     output = '{{ with $labels.output }}{{ if ne . "prediction" }} ({{ . }}){{ end }}{{ end }}'
     words = measure.words
+    own = hanging_rules.annotations(monitor) if monitor["measure"] == hanging_rules.MEASURE else {}
     return {
         "summary": f"{who}: the {words}{output} is {value}, allowed is {allowed}.",
         "description": (
@@ -184,6 +189,7 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
         "value": value,
         "limit": allowed,
         "samples": samples,
+        **own,
     }
 
 

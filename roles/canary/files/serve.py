@@ -32,6 +32,8 @@ LOG = logging.getLogger("monitml")
 # Exit statuses: the server ended by itself; something that only a person can put right.
 ENDED, PROBLEM = 1, 2
 STOP_SECONDS = 1.5
+# How often it is looked whether a server hangs for good.
+HANGING_SECONDS = 1
 # Beside what is counted: whose it is.
 COUNTED_FOR = "counted-for.json"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -98,6 +100,7 @@ def add_child_arguments(parser):
     """What serve.py tells serve_app.py on top of its own arguments."""
     parser.add_argument("--kind", choices=("rest", "grpc"), required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--socket", type=int, help="number of the bound socket to listen on")
     return parser
 
 
@@ -151,15 +154,17 @@ def read_contract(directory):
     return contract
 
 
-def check_port(listen, port, purpose):
-    """Problem where PORT cannot be listened on."""
-    with socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((listen, port))
-        except OSError as error:
-            sentence = "Port %d of %s, for %s, cannot be listened on: %s."
-            raise Problem(sentence % (port, listen, purpose, error.strerror)) from error
+def take_port(listen, port, purpose):
+    """A socket bound to PORT, for whoever listens on it. Problem where that cannot be had."""
+    taken = socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((listen, port))
+    except OSError as error:
+        taken.close()
+        sentence = "Port %d of %s, for %s, cannot be listened on: %s."
+        raise Problem(sentence % (port, listen, purpose, error.strerror)) from error
+    return taken
 
 
 def read_boot():
@@ -185,9 +190,9 @@ def prepare_directory(path, port, counted_for=""):
         if os.stat(path).st_uid != os.getuid():
             raise Problem("The metrics directory %s belongs to another user." % path)
         mark = os.path.join(path, COUNTED_FOR)
-        old = ["custom-", "warning-"]
+        old = ["custom-", "warning-", "at-work-"]
         if read_text(mark) != counted_for:
-            old += ["slot-", "history"]
+            old += ["slot-", "history", "requests"]
         for name in os.listdir(path):
             if name.startswith(tuple(old)):
                 os.unlink(os.path.join(path, name))
@@ -207,8 +212,9 @@ class Family:
         # What a process below leaves behind when it dies becomes our child, and can be ended.
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
-    def start(self, options, kind):
-        """Starts serve_app.py as KIND; call it from the main thread, whose end would end it."""
+    def start(self, options, kind, listener=None):
+        """Starts serve_app.py as KIND, with the socket that it is to listen on; call it from the
+        main thread, whose end would end it."""
         application = os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve_app.py")
         arguments = [
             "--model-dir=" + options.model_dir,
@@ -223,7 +229,9 @@ class Family:
         ]
         if options.access_log:
             arguments.append("--access-log")
-        child = subprocess.Popen([sys.executable, application] + arguments)
+        kept = [listener.fileno()] if listener else []
+        arguments += ["--socket=%d" % number for number in kept]
+        child = subprocess.Popen([sys.executable, application] + arguments, pass_fds=kept)
         self._children[child.pid] = kind
 
     def reap(self):
@@ -277,6 +285,7 @@ class Family:
 def run(options):
     """Serves until told to stop or the server ends; returns the exit status."""
     import monitml_metrics
+    import serve_requests
     import serve_status
 
     check_model(options)
@@ -287,10 +296,10 @@ def run(options):
     except (ValueError, TypeError, AttributeError) as error:
         sentence = "%s is not a contract as Seldon has it: %s."
         raise Problem(sentence % (os.environ["MONITML_CONTRACT"], error)) from error
-    check_port(options.listen, options.http_port, "predictions")
+    listener = take_port(options.listen, options.http_port, "predictions")
     if options.grpc_port:
-        check_port(options.listen, options.grpc_port, "gRPC")
-    check_port(options.listen, options.metrics_port, "metrics")
+        take_port(options.listen, options.grpc_port, "gRPC").close()
+    take_port(options.listen, options.metrics_port, "metrics").close()
     path = os.environ.get("PREDICTIVE_UNIT_METRICS_ENDPOINT", "/metrics")
     server = serve_status.make_server(options.listen, options.metrics_port, path)
     whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.outputs]
@@ -299,36 +308,39 @@ def run(options):
     token = secrets.token_hex(16)
     os.environ.update(MONITML_METRICS_DIR=directory, MONITML_PROBE_TOKEN=token)
 
-    server.status = serve_status.Status(directory, layout)
+    requests = serve_requests.Requests(directory, listener, options.timeout)
+    server.status = serve_status.Status(directory, layout, requests)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.listen, options.listen)
     address = (host, options.http_port)
-    server.probe = serve_status.Probe(address, contract, token, layout, server.status.metrics)
+    server.probe = serve_status.Probe(address, contract, token, layout, server.status)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     family = Family()
-    family.start(options, "rest")
+    family.start(options, "rest", listener)
     if options.grpc_port:
         family.start(options, "grpc")
+    threading.Thread(target=requests.watch, daemon=True).start()
     threading.Thread(target=server.status.remember, daemon=True).start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     LOG.info("Serving %s on port %d.", options.model_class, options.http_port)
     try:
-        return wait(family)
+        return wait(family, requests)
     finally:
         if not options.metrics_dir:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def wait(family):
-    """Waits for a signal to stop or the end of a server; returns the exit status."""
+def wait(family, requests):
+    """Waits for a signal to stop, or a server that ends or hangs; returns the exit status."""
     while True:
-        number = signal.sigwait(_SIGNALS)
-        if number != signal.SIGCHLD:
+        received = signal.sigtimedwait(_SIGNALS, HANGING_SECONDS)
+        if received and received.si_signo != signal.SIGCHLD:
             LOG.info("Stopping.")
             family.stop(graceful=True)
             return 0
         ended = family.reap()
-        if ended:
-            sentence, status = ended
+        hanging = None if ended else requests.verdict()
+        if ended or hanging:
+            sentence, status = ended or (hanging, ENDED)
             LOG.error("%s", sentence)
             family.stop(graceful=False)
             return status

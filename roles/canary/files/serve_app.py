@@ -18,9 +18,11 @@ import logging
 import os
 import signal
 import sys
+import types
 import warnings
 
 import monitml_metrics
+import serve_encoding
 import serve_executor
 import serve_warnings
 from serve import (
@@ -135,6 +137,7 @@ def make_app(model, metrics, directory):
     @app.before_request
     def start_request():
         monitml_metrics.HERE.ran = request.endpoint in serve_executor.ABOUT
+        serve_encoding.unpack(request.environ)
         if request.endpoint == "static":
             # Seldon's route for files takes every GET, also of the paths that want a POST.
             for rule in app.url_map.iter_rules():
@@ -150,6 +153,13 @@ def make_app(model, metrics, directory):
         response = answer(error.code, error.name.upper().replace(" ", "_"), text)
         if getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(error.valid_methods)
+        return response
+
+    @app.errorhandler(serve_encoding.Refused)
+    def handle_refused(error):
+        response = answer(error.status, "MICROSERVICE_BAD_DATA", str(error))
+        if error.status == 415:
+            response.headers["Accept-Encoding"] = "gzip"
         return response
 
     @app.errorhandler(Exception)
@@ -202,7 +212,9 @@ def serve_rest(options, model, metrics):
         [],
         options.model_class,
         options={
-            "bind": "%s:%d" % (options.listen, options.http_port),
+            # The parent's, which knows by it who waits.
+            "bind": "fd://%d" % options.socket,
+            "worker_class": "serve_worker.Worker",
             "workers": options.workers,
             # Seldon's wrapper is not safe with more.
             "threads": 1,
@@ -222,11 +234,13 @@ def serve_rest(options, model, metrics):
 
 def serve_grpc(options, model, metrics):
     """Runs the gRPC server until it is told to stop."""
-    from seldon_core import microservice
-    from seldon_core.wrapper import get_grpc_server
+    import serve_worker
+    from seldon_core import microservice, wrapper
 
     load_model(model, options.model_dir)
-    server = get_grpc_server(model, metrics, annotations=microservice.load_annotations())
+    # Its threads are ours, which tell what waits for them.
+    wrapper.futures = types.SimpleNamespace(ThreadPoolExecutor=serve_worker.Pool)
+    server = wrapper.get_grpc_server(model, metrics, annotations=microservice.load_annotations())
     address = "%s:%d" % (options.listen, options.grpc_port)
     try:
         bound = server.add_insecure_port(address)
@@ -249,6 +263,8 @@ def main():
     stops = {signal.SIGTERM, signal.SIGINT}
     # serve.py waits for signals with all of them blocked; gRPC's sigwait needs its two to stay so.
     signal.pthread_sigmask(signal.SIG_SETMASK, stops if options.kind == "grpc" else set())
+    # gunicorn asks for it by its name, when the model's own folder comes first.
+    importlib.import_module("serve_worker")
     try:
         for name in ("gunicorn.error", "werkzeug", "seldon_core"):
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a model server says of itself, on its metrics port: /metrics and /ready.
+"""What a model server says of itself, on its metrics port: /metrics, /answering and /ready.
 
 They are answered by the parent of the server's processes, from files, so that they work and
-tell the truth whatever the workers are doing.
+tell the truth whatever the workers are doing. /answering costs nothing, and is for gateways that
+ask each second; /ready asks the model for a prediction.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import monitml_metrics
 import serve_metrics
 import serve_warnings
 from serve_history import INTERVAL_SECONDS, LONGEST_SECONDS, History
+from serve_requests import PROBE_HEADER
 
 PREDICTIONS_PATH = "/api/v1.0/predictions"
 PROBE_TIMEOUT_SECONDS = 5
@@ -148,8 +150,8 @@ class Probe:
     The prediction carries this start's secret token, by which it is left out of the metrics.
     """
 
-    def __init__(self, address, contract, token, layout, read_metrics):
-        self._address, self._layout, self._read_metrics = address, layout, read_metrics
+    def __init__(self, address, contract, token, layout, status):
+        self._address, self._token, self._layout, self._status = address, token, layout, status
         request = sample_request(contract)
         if request:
             request["meta"] = {"tags": {monitml_metrics.PROBE_TAG: token}}
@@ -158,9 +160,12 @@ class Probe:
     def check(self):
         """None where all is well, else a sentence that says what is not."""
         try:
-            self._read_metrics()
+            self._status.metrics()
         except (OSError, ValueError) as error:
             return "The metrics cannot be read: %s." % error
+        problem = self._status.requests.problem()
+        if problem:
+            return problem
         try:
             status, body = self._ask()
         except (OSError, http.client.HTTPException) as error:
@@ -175,8 +180,10 @@ class Probe:
     def _ask(self):
         connection = http.client.HTTPConnection(*self._address, timeout=PROBE_TIMEOUT_SECONDS)
         try:
+            connection.connect()
+            self._status.requests.expect_own()
             if self._body:
-                headers = {"Content-Type": "application/json"}
+                headers = {"Content-Type": "application/json", PROBE_HEADER: self._token}
                 connection.request("POST", PREDICTIONS_PATH, self._body, headers)
             else:
                 connection.request("GET", "/health/ping")
@@ -217,8 +224,8 @@ class Probe:
 class Status:
     """Renders what the endpoints answer."""
 
-    def __init__(self, directory, layout):
-        self._directory, self._layout = directory, layout
+    def __init__(self, directory, layout, requests):
+        self._directory, self._layout, self.requests = directory, layout, requests
         self._labels = monitml_metrics.identity()
         self._process = ProcessMetrics()
         series_max = int(os.environ.get("MONITML_SERIES_MAX", SERIES_MAX))
@@ -241,7 +248,7 @@ class Status:
 
     def _counted(self):
         slots = monitml_metrics.read_slots(self._directory, self._layout)
-        return monitml_metrics.counted(slots, self._layout)
+        return monitml_metrics.counted(slots, self._layout) + self.requests.counted()
 
     def remember(self):
         """Notes what the counters are, for ever; run it in a thread of its own."""
@@ -263,11 +270,13 @@ class Status:
     def metrics(self, windows=WINDOWS):
         """Prometheus text of everything; of counters also what they were before each of the windows,
         in seconds. OSError where the files cannot be read."""
+        self.requests.look()
         with self._lock:
             return (
                 self._past(windows)
                 + monitml_metrics.render(self._directory, self._layout, labels=self._labels)
                 + self._of_model.render(self._labels)
+                + self.requests.render(self._labels)
                 + serve_warnings.render(self._directory, self._labels)
                 + self._process.render(self._labels)
             )
@@ -293,6 +302,10 @@ def make_server(listen, port, metrics_path="/metrics"):
             path, _mark, query = self.path.partition("?")
             if path == metrics_path:
                 self._metrics(asked_windows(query))
+            elif path == "/answering":
+                problem = self.server.status.requests.problem()
+                answer = {"answering": not problem, **({"problem": problem} if problem else {})}
+                self._answer(503 if problem else 200, json.dumps(answer))
             elif path == "/ready":
                 problem = self.server.probe.check()
                 answer = {"ready": not problem, **({"problem": problem} if problem else {})}

@@ -104,13 +104,14 @@ class Server:
     def __init__(self, files, model, python, directory, *arguments, env=None, supervised=False):
         self.http_port, self.metrics_port = free_port(), free_port()
         self.log_path = Path(directory) / "server.log"
+        self.metrics_dir = Path(directory) / ("metrics-%d" % self.metrics_port)
         self._command = [
             python,
             str(files / "serve.py"),
             "--model-dir=%s" % model,
             "--http-port=%d" % self.http_port,
             "--metrics-port=%d" % self.metrics_port,
-            "--metrics-dir=%s" % (Path(directory) / ("metrics-%d" % self.metrics_port)),
+            "--metrics-dir=%s" % self.metrics_dir,
             *arguments,
         ]
         self._env = {**os.environ, **IDENTITY, **(env or {})}

@@ -183,6 +183,15 @@ def valued(value):
     return lambda: model(BAD, value=value)
 
 
+def unanswered(**_):
+    own = f'instance="a:1",{BAD}'
+    return {
+        f"monitml_requests_total{{{own}}}": steps((1, SECONDS)),
+        f'monitml_requests_unanswered_total{{{own},within="2s"}}': steps((0.5, SECONDS)),
+        f'monitml_requests_overdue{{{own},within="2s"}}': flat(0),
+    }
+
+
 # measure -> (what breaks the limit, the limit, what is recorded of the broken predictor)
 BROKEN = {
     "prediction_mean": (valued(100), {"min": 1000}, 100),
@@ -190,6 +199,7 @@ BROKEN = {
     "prediction_max": (valued(9e6), {"max": 1e6}, 9e6),
     "prediction_error_ratio": (raising, {"max": 0.1}, 0.5),
     "error_ratio": (failing, {"max": 0.1}, 0.5),
+    "unanswered_ratio": (unanswered, {"max": 0.1}, 0.5),
     "latency_p50_seconds": (slow, {"max": 0.5}, 0.55),
     "latency_p90_seconds": (slow, {"max": 0.5}, 0.91),
     "latency_p95_seconds": (slow, {"max": 0.5}, 0.955),
@@ -230,6 +240,28 @@ def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
         deployment_with(monitor, lenient, patient, later),
         [(60, query, {labels: value})],
     )
+
+
+def test_latency_is_known_from_the_first_answers_on(tmp_path):
+    """Envoy shows nothing of a predictor before its first answer: all of a burst is new at once."""
+    time = "envoy_cluster_upstream_rq_time"
+    bounds = {"10": "_x40 0x60", "1000": "_x40 20x60", "+Inf": "_x40 20x60"}
+    series = {
+        **{f'{time}_bucket{{instance="gw",{BAD},le="{b}"}}': text for b, text in bounds.items()},
+        f'{time}_count{{instance="gw",{BAD}}}': "_x40 20x60",
+        'envoy_server_uptime{instance="gw"}': "5+1x100",
+    }
+    monitor = {"name": "Slow", "measure": "latency_p50_seconds", "max": 0.2}
+    value, samples = (
+        f'{{__name__="monitml:monitor:{what}",{BAD},monitor="Slow",measure="latency_p50_seconds"}}'
+        for what in ("value", "samples")
+    )
+    asked = [
+        (50, 'monitml:monitor:value{monitor="Slow"}', {value: 0.505}),
+        (50, 'monitml:monitor:samples{monitor="Slow"}', {samples: 20}),
+        (90, 'monitml:monitor:value{monitor="Slow"}', {}),
+    ]
+    run(tmp_path, series, {}, deployment_with(monitor), asked)
 
 
 def test_extremes_look_back_as_far_as_the_window(tmp_path):
@@ -285,7 +317,7 @@ def test_declared_split_limit_and_samples_are_recorded(tmp_path):
     samples = {f'{{__name__="monitml:monitor:samples",{BAD},output="price",{extra}}}': 30}
     expressions = [
         (60, "monitml:traffic_declared:ratio", split),
-        (60, "monitml:monitor:limit", limits),
+        (60, 'monitml:monitor:limit{monitor="Mean"}', limits),
         (60, 'monitml:monitor:samples{predictor_name="bad"}', samples),
     ]
     run(tmp_path, healthy(), {60: set()}, deployment_with(monitor), expressions)

@@ -23,6 +23,12 @@ COUNT_BAD = of(healthy(), "monitml_prediction_count", "bad")
 RQ_BAD = of(healthy(), "rq_xx", "bad")
 FAILING = 'monitml_inbox_failing_seconds{{receiver="Slack",reason="{0}"}}'
 WRONG = ID.format("bad", "v9")
+# What the parent of a server says of the requests to it.
+CAME = f'monitml_requests_total{{instance="a:1",{BAD}}}'
+LATE = f'monitml_requests_unanswered_total{{instance="a:1",within="2s",{BAD}}}'
+WAITING = f'monitml_requests_overdue{{instance="a:1",within="2s",{BAD}}}'
+OLDEST = f'monitml_request_oldest_seconds{{instance="a:1",{BAD}}}'
+QUIET = {CAME: flat(0), LATE: flat(0), WAITING: flat(0), OLDEST: flat(0)}
 OPERATIONAL = {
     "server down": ({UP_BAD: "1+0x30 0+0x300"}, {35: set(), 60: {"ModelServerDown/bad"}}),
     "server without series": (
@@ -48,6 +54,42 @@ OPERATIONAL = {
     "no traffic": (
         {RQ_BAD: steps((1, 30), (0, SECONDS))},
         {200: set(), 360: {"NoTraffic/bad"}},
+    ),
+    "no traffic is answered": (
+        {**QUIET, RQ_BAD: steps((1, 30), (0, SECONDS)), CAME: steps((1, SECONDS))},
+        {200: set(), 360: set(), 690: set()},
+    ),
+    "a model hangs": (
+        {
+            **QUIET,
+            CAME: steps((1, SECONDS)),
+            LATE: steps((0, 60), (1, 20), (0, SECONDS)),
+            WAITING: flat(0, 61) + " 1+1x19 0x700",
+            OLDEST: flat(0, 61) + " 2+1x19 0x700",
+        },
+        {50: set(), 62: set(), 66: {"RequestsUnanswered/bad"}, 80: {"RequestsUnanswered/bad"}, 112: set()},
+    ),
+    "one of many is slow": (
+        {**QUIET, CAME: steps((1, SECONDS)), LATE: flat(0, 60) + " 2x700"},
+        {59: set(), 70: set(), 100: set()},
+    ),
+    "one that nobody else keeps company hangs for long": (
+        {
+            **QUIET,
+            CAME: flat(0, 20) + " 1x700",
+            LATE: flat(0, 22) + " 1x700",
+            WAITING: flat(0, 22) + " 1x100 0x600",
+            OLDEST: flat(0, 20) + " 0+1x100 0x600",
+        },
+        {25: set(), 31: {"RequestsUnanswered/bad"}, 90: {"RequestsUnanswered/bad"}, 125: set()},
+    ),
+    "a server is stopped": (
+        {f'monitml_stopped_processes{{instance="a:1",{BAD}}}': "0x20 1x30 0x700"},
+        {20: set(), 30: {"ModelServerStopped/bad"}, 60: set()},
+    ),
+    "a process that hung was ended": (
+        {f'monitml_hung_processes_total{{instance="a:1",{BAD}}}': "3x20 4x700"},
+        {19: set(), 25: {"ModelHung/bad"}, 100: set()},
     ),
     "never any traffic": ({RQ_BAD: flat(0)}, {690: set()}),
     "gateway down": ({UP_GATEWAY: "1+0x30 0+0x300"}, {35: set(), 60: {"GatewayDown"}}),

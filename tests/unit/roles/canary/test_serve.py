@@ -66,20 +66,20 @@ def test_a_port_that_is_taken_is_named():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(serve.Problem, match="Port %d .* for metrics" % port):
-            serve.check_port("127.0.0.1", port, "metrics")
+            serve.take_port("127.0.0.1", port, "metrics")
 
 
 def test_the_metrics_directory_is_emptied_of_our_files_only(tmp_path):
-    for name in ("slot-000", "custom-000", "history", "other"):
+    for name in ("slot-000", "custom-000", "history", "requests", "at-work-rest-1", "other"):
         (tmp_path / name).write_text("x")
     assert serve.prepare_directory(str(tmp_path), 1, "one") == str(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [serve.COUNTED_FOR, "other"]
 
 
-@pytest.mark.parametrize(("whose", "kept"), [("one", ["history", "slot-000"]), ("another", [])])
+@pytest.mark.parametrize(("whose", "kept"), [("one", ["history", "requests", "slot-000"]), ("another", [])])
 def test_counting_goes_on_for_the_same_model_only(tmp_path, whose, kept):
     serve.prepare_directory(str(tmp_path), 1, "one")
-    for name in ("slot-000", "custom-000", "history"):
+    for name in ("slot-000", "custom-000", "history", "requests", "at-work-rest-1"):
         (tmp_path / name).write_text("x")
     serve.prepare_directory(str(tmp_path), 1, whose)
     assert sorted(os.listdir(tmp_path)) == sorted([serve.COUNTED_FOR, *kept])
@@ -124,6 +124,24 @@ def test_the_probes_row_has_a_value_per_feature():
     assert serve_status.sample_request({}) is None
 
 
+class Status:
+    """What a probe asks of a status. problem: of the requests."""
+
+    def __init__(self, error=None, problem=None):
+        self.requests, self._error, self._problem = self, error, problem
+
+    def metrics(self):
+        if self._error:
+            raise self._error
+        return ""
+
+    def problem(self):
+        return self._problem
+
+    def expect_own(self):
+        pass
+
+
 @pytest.mark.parametrize(
     "answer, problem",
     [
@@ -141,23 +159,22 @@ def test_the_probes_row_has_a_value_per_feature():
 def test_the_probe_judges_the_answer(answer, problem):
     layout = monitml_metrics.Layout.from_contract({"targets": [{"name": "price"}]})
     contract = {"features": [{"name": "x"}]}
-    probe = serve_status.Probe(("127.0.0.1", 1), contract, "token", layout, lambda: "")
+    probe = serve_status.Probe(("127.0.0.1", 1), contract, "token", layout, Status())
     verdict = probe._judge(json.dumps(answer).encode())
     assert verdict is None if problem is None else problem in verdict
 
 
 def test_the_probe_says_what_is_wrong():
-    def unreadable():
-        raise OSError("gone")
-
     layout = monitml_metrics.Layout()
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = closed.getsockname()
-    probe = serve_status.Probe(address, {}, "token", layout, lambda: "")
+    probe = serve_status.Probe(address, {}, "token", layout, Status())
     assert "does not answer on port %d" % address[1] in probe.check()
-    probe = serve_status.Probe(address, {}, "token", layout, unreadable)
+    probe = serve_status.Probe(address, {}, "token", layout, Status(OSError("gone")))
     assert probe.check() == "The metrics cannot be read: gone."
+    probe = serve_status.Probe(address, {}, "token", layout, Status(problem="It hangs."))
+    assert probe.check() == "It hangs."
 
 
 def test_process_numbers_are_of_the_whole_tree():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.deployment import (
     description as deployment_description,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+ROOT = Path(__file__).resolve().parents[5]
 
 
 def predictor(name, traffic, **other):
@@ -132,7 +136,30 @@ def test_monitors_watch_every_predictor_unless_told():
     done = deployment_description.complete(
         description(monitors=[monitor(), monitor(name="Other", predictors=["bad"])]), 9000
     )
-    assert [one["predictors"] for one in done["monitors"]] == [["good", "bad"], ["bad"]]
+    assert [one["predictors"] for one in done["monitors"][:2]] == [["good", "bad"], ["bad"]]
+
+
+def test_unanswered_requests_are_watched_unless_a_monitor_says_how():
+    def watched(*monitors):
+        given = description(monitors=list(monitors))
+        return [one["name"] for one in deployment_description.complete(given, 9000)["monitors"]]
+
+    assert watched() == ["RequestsUnanswered"]
+    assert watched(monitor(name="A")) == ["A", "RequestsUnanswered"]
+    assert watched(monitor(name="A", measure="unanswered_ratio")) == ["A"]
+    (problem,) = deployment_description.problems(description(monitors=[monitor(name="RequestsUnanswered")]))
+    assert "'RequestsUnanswered' more than once" in problem
+
+
+def test_that_monitor_has_all_that_a_monitor_has():
+    spec = yaml.safe_load((ROOT / "roles/monitml/meta/argument_specs.yml").read_text())
+    deployment = spec["argument_specs"]["main"]["options"]["monitml_deployment"]["options"]
+    options = deployment["monitors"]["options"]
+    own = deployment_description.UNANSWERED
+    assert set(own) == set(options)
+    assert own["measure"] in options["measure"]["choices"]
+    for name in ("answer_within_seconds", "window_seconds", "min_samples", "severity", "statistic"):
+        assert own[name] == options[name]["default"]
 
 
 def test_traffic_can_be_overridden():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.client.error import LoadTestError
+from ansible_collections.monitml.stack.plugins.module_utils.loadtest.interval import share_interval
 from ansible_collections.monitml.stack.plugins.module_utils.loadtest.limits import (
     judge,
     judge_split,
@@ -99,9 +100,7 @@ def test_a_verdict_has_the_unit_of_its_limit():
 
 
 def split(expected, counts, unnamed=0, low=0.0, high=1.0):
-    return judge_split(
-        expected, counts, {name: (low, high) for name in {*expected, *counts}}, unnamed
-    )["outcome"]
+    return judge_split(expected, counts, lambda _count, _total: (low, high), unnamed)["outcome"]
 
 
 def test_splits():
@@ -114,6 +113,34 @@ def test_splits():
     assert split({"a": 1.0, "b": 0.0}, {"a": 1}) == "pass"
     assert split({"a": 1.0}, {"a": 75}, unnamed=1) == "error"
     assert split({"a": 1.0}, {}) == "error"
+
+
+def test_a_split_is_judged_as_far_as_the_unanswered_could_not_turn_it_round():
+    def judged(good, bad, unanswered):
+        found = judge_split(
+            {"good": 0.95, "bad": 0.05}, {"good": good, "bad": bad}, share_interval, 0, unanswered
+        )
+        return found["outcome"], found["message"]
+
+    # 46 of 300 went to one that hangs.
+    outcome, message = judged(252, 2, 46)
+    assert outcome == "inconclusive" and "46 requests have no answer" in message
+    assert judged(250, 4, 0)[0] == "pass"
+    assert judged(285, 15, 1)[0] == "pass"
+    # However those are shared out, this is not what was declared.
+    assert judged(50, 230, 20)[0] == "fail"
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 100))
+def test_no_way_of_sharing_out_the_unanswered_contradicts_the_verdict(good, bad, lost, percent):
+    if not good + bad:
+        return
+    taken = min(lost, lost * percent // 100)
+    expected = {"good": 0.75, "bad": 0.25}
+    outcome = judge_split(expected, {"good": good, "bad": bad}, share_interval, 0, lost)["outcome"]
+    shared = {"good": good + taken, "bad": bad + lost - taken}
+    known = judge_split(expected, shared, share_interval, 0)["outcome"]
+    assert (outcome, known) not in {("pass", "fail"), ("fail", "pass")}
 
 
 def test_the_worst_outcome_is_that_of_all():

@@ -196,8 +196,9 @@ def test_every_family_has_its_type_and_labels(tmp_path, monkeypatch):
             assert sample.labels["predictor_name"] == 'a "quoted" \\ name\n'
             assert sample.labels["model_image"] == "host:5000/housing"
             assert sample.labels["model_version"] == sample.labels["predictor_version"] == "v1"
-    # The rest is shown by others: of the processes, of the model's own metrics, of its start.
-    others = ("process_", "monitml_model_metric_", metrics.MODEL_WARNING)
+    # The rest is shown by others: of processes and requests, of the model's own metrics, of its start.
+    others = ("process_", "monitml_model_metric_", "monitml_request", metrics.MODEL_WARNING)
+    others += (metrics.HUNG, metrics.STOPPED)
     expected = {n for n in metrics.FAMILIES if not n.startswith(others)}
     assert {n + ("_total" if t == "counter" else "") for n, t in found.items()} == expected
 

@@ -33,6 +33,7 @@ MONITOR = st.fixed_dictionaries(
     {
         "name": NAMES,
         "measure": st.sampled_from(queries.MONITORED),
+        "answer_within_seconds": st.sampled_from([1, 2, 60]),
         "window_seconds": st.integers(5, 3600),
         "min": st.none() | LIMIT,
         "max": LIMIT,
