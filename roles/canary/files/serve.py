@@ -293,7 +293,7 @@ def run(options):
     try:
         layout = monitml_metrics.Layout.from_contract(contract)
         serve_status.sample_request(contract)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OSError) as error:
         sentence = "%s is not a contract as Seldon has it: %s."
         raise Problem(sentence % (os.environ["MONITML_CONTRACT"], error)) from error
     listener = take_port(options.listen, options.http_port, "predictions")
@@ -302,7 +302,7 @@ def run(options):
     take_port(options.listen, options.metrics_port, "metrics").close()
     path = os.environ.get("PREDICTIVE_UNIT_METRICS_ENDPOINT", "/metrics")
     server = serve_status.make_server(options.listen, options.metrics_port, path)
-    whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.outputs]
+    whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.counted]
     counted_for = json.dumps([*whose, read_boot()], sort_keys=True)
     directory = prepare_directory(options.metrics_dir, options.metrics_port, counted_for)
     token = secrets.token_hex(16)
