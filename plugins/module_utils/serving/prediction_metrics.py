@@ -216,9 +216,10 @@ class Layout:
         self.digest = float(zlib.crc32(json.dumps(self.counted).encode()))
 
     @classmethod
-    def from_contract(cls, contract):
+    def from_contract(cls, contract, trained=None):
         """Layout of a contract (dict); the outputs are its targets, repeated ones as name:0 ...
 
+        trained: the folder in which training left its reference; that of the environment by default.
         ValueError, TypeError, AttributeError, OSError: it, or what training left, is unsound.
         """
         outputs = []
@@ -228,7 +229,7 @@ class Layout:
             outputs.extend((n, target_bins(target)) for n in names)
         if not _features:
             return cls(outputs, declared=bool(outputs))
-        contract = _features.with_trained(contract, _trained_in())
+        contract = _features.with_trained(contract, trained or _trained_in())
         features = _features.Features(contract)
         references = _features.output_references(contract, outputs)
         return cls(outputs, bool(outputs), features if features.named else None, references)

@@ -108,6 +108,14 @@ def psi(counts, reference) -> float:
     return float(((filled - other) * np.log(filled / other)).sum())
 
 
+def chance(counts, reference, used=None) -> float:
+    """The PSI that chance reaches once in ten thousand windows, over the bins that are used."""
+    used = np.array(reference) > 0 if used is None else used
+    freedom = max(1, int(np.sum(used)) - 1)
+    part = 2 / (9 * freedom)
+    return float(freedom * (1 - part + 3.72 * part**0.5) ** 3 * (1 / np.sum(counts) + 1 / np.sum(reference)))
+
+
 def jensen_shannon(counts, reference) -> float:
     """The distance of that name to base 2."""
     p, q = (np.array(n, dtype=float) / sum(n) for n in (counts, reference))

@@ -13,6 +13,7 @@ from ansible_collections.monitml.stack.plugins.module_utils.watching import rule
 from rule_cases import (
     BAD,
     GOOD,
+    chance,
     deployment_with,
     flat,
     healthy,
@@ -52,12 +53,13 @@ def test_promql_equals_numpy(tmp_path, distance, truth):
         }
         series |= spread(BAD, of, {}, dict(zip(names, reference.astype(float))))
         series[f"truth{{{of}}}"] = flat(truth(counts, reference), 100)
+        series[f"chance{{{of}}}"] = flat(chance(counts, reference), 100)
     monitor = {**DRIFT, "distance": distance}
     found = f'monitml:feature_drift:{distance}{{window="30s"}}'
     expressions = [
         (40, f"count({found})", {"{}": 24}),
-        (40, f"abs({found} - on (feature) group_left () truth) > 0.001", {}),
         (40, f"max(abs({found} - on (feature) group_left () truth)) < bool 0.001", {"{}": 1}),
+        (40, "max(abs(monitml:feature_drift:chance{window='30s'} / on (feature) chance - 1)) < bool 0.001", {"{}": 1}),
     ]
     run(tmp_path, series, {}, deployment_with(monitor), expressions)
 
