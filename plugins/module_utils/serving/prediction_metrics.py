@@ -60,6 +60,7 @@ PREDICTION_MAX = "monitml_prediction_max"
 PREDICTION_ERRORS = "monitml_prediction_errors_total"
 PREDICTION_NON_NUMERIC = "monitml_prediction_non_numeric_total"
 MODEL_INFO = "monitml_model_info"
+MODEL_FILE_CHANGED = "monitml_model_file_changed"
 # What each series of a model's own metrics carries: its name as shown, and counter, gauge or timer.
 METRIC_LABEL = "monitml_metric"
 KIND_LABEL = "monitml_kind"
@@ -95,6 +96,7 @@ FAMILIES = {
     PREDICTION_ERRORS: ("counter", ("reason",), "Requests that the model failed to answer."),
     PREDICTION_NON_NUMERIC: ("counter", (), "Answered rows that are not numbers."),
     MODEL_INFO: ("gauge", ("digest",), "Always 1; the digest of the model that is served."),
+    MODEL_FILE_CHANGED: ("gauge", ("file",), "Always 1; a file of the model that is not as at the start."),
     MODEL_METRIC_UPDATES: (
         "counter",
         ("metric", "kind"),

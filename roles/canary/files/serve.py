@@ -285,10 +285,13 @@ class Family:
 def run(options):
     """Serves until told to stop or the server ends; returns the exit status."""
     import monitml_metrics
+    import serve_files
     import serve_requests
     import serve_status
 
     check_model(options)
+    # Before anything of the model is read.
+    files = serve_files.ModelFiles(options.model_dir, os.environ.get("MONITML_ARTIFACT_DIR"))
     contract = read_contract(options.model_dir)
     try:
         layout = monitml_metrics.Layout.from_contract(contract)
@@ -309,7 +312,7 @@ def run(options):
     os.environ.update(MONITML_METRICS_DIR=directory, MONITML_PROBE_TOKEN=token)
 
     requests = serve_requests.Requests(directory, listener, options.timeout)
-    server.status = serve_status.Status(directory, layout, requests)
+    server.status = serve_status.Status(directory, layout, requests, files)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.listen, options.listen)
     address = (host, options.http_port)
     server.probe = serve_status.Probe(address, contract, token, layout, server.status)

@@ -198,7 +198,7 @@ def test_every_family_has_its_type_and_labels(tmp_path, monkeypatch):
             assert sample.labels["model_version"] == sample.labels["predictor_version"] == "v1"
     # The rest is shown by others: of processes and requests, of the model's own metrics, of its start.
     others = ("process_", "monitml_model_metric_", "monitml_request", metrics.MODEL_WARNING)
-    others += (metrics.HUNG, metrics.STOPPED)
+    others += (metrics.HUNG, metrics.STOPPED, metrics.MODEL_FILE_CHANGED)
     # Of features and references: test_prediction_features.py.
     others += ("monitml_feature_", "monitml_prediction_reference_")
     expected = {n for n in metrics.FAMILIES if not n.startswith(others)}
