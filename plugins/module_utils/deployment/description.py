@@ -18,6 +18,9 @@ DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 VERSION = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 IMAGE = re.compile(r"^[^\s:@]+(:\d+/[^\s:@]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 METRIC = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+# A request may name its predictor; an answer says which one gave it.
+PREDICTOR_HEADER = "x-monitml-predictor"
+VERSION_HEADER = "x-monitml-version"
 ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
 # Watched unless a monitor of the description has its measure: nothing else sees a model that hangs.
 UNANSWERED = {

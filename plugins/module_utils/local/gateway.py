@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ..deployment.description import path_prefix
+from ..deployment.description import PREDICTOR_HEADER, VERSION_HEADER, path_prefix
 
-PREDICTOR_HEADER = "x-monitml-predictor"
-VERSION_HEADER = "x-monitml-version"
 _POST = {"name": ":method", "string_match": {"exact": "POST"}}
 _ANY_PREDICTOR = {"name": PREDICTOR_HEADER, "present_match": True}
 TYPE_URL = "type.googleapis.com/envoy.config."

@@ -11,12 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from ..deployment.environment import server_environment
 from .gateway import cluster_name
-
-# What the stock Seldon wrapper calls the types of a constructor's arguments; bool before int,
-# because it is a subclass of it.
-PARAMETER_TYPES = ((bool, "BOOL"), (int, "INT"), (float, "FLOAT"), (str, "STRING"))
-
 
 # What a server that is told to end may take beyond the longest answer that it owes.
 _STOP_SECONDS = 5
@@ -117,23 +113,12 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
     release = f"{home}/releases/{predictor['digest']}"
     name = server["name"]
     environment = {
+        **server_environment(deployment, predictor, settings["series_max"]),
         "MONITML_ARTIFACT_DIR": f"{release}/artifact",
         "MONITML_METRICS_DIR": f"{home}/run/{name}",
-        "MONITML_MODEL_DIGEST": predictor["digest"],
-        "MONITML_SERIES_MAX": str(settings["series_max"]),
-        "PREDICTIVE_UNIT_ID": predictor["name"],
-        "PREDICTIVE_UNIT_IMAGE": predictor["image"],
-        "PREDICTIVE_UNIT_PARAMETERS": json.dumps(_parameters(predictor), sort_keys=True),
-        "PREDICTOR_ID": predictor["name"],
-        "PREDICTOR_LABELS": json.dumps({"version": predictor["version"]}),
-        "SELDON_DEPLOYMENT_ID": deployment["name"],
         # Environments come without compiled files, and the service may write nothing beside them.
         # Kept elsewhere, they halve the processor time of every start but the first.
         "PYTHONPYCACHEPREFIX": f"{home}/var/pycache",
-        # One core's worth of threads per worker: numeric libraries otherwise start one per core
-        # in each process, which costs memory and slows small predictions.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
     }
     return {
         "name": name,
@@ -160,14 +145,3 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
         # It answers what it holds before it ends.
         "stop_seconds": int(settings["timeout_seconds"]) + _STOP_SECONDS,
     }
-
-
-def _parameters(predictor: dict) -> list[dict]:
-    return [
-        {
-            "name": name,
-            "type": next(kind for type_, kind in PARAMETER_TYPES if isinstance(value, type_)),
-            "value": str(value),
-        }
-        for name, value in sorted(predictor["parameters"].items())
-    ]

@@ -14,7 +14,7 @@ from ..receivers.delivery import REASONS
 from ..serving import prediction_metrics as series
 from . import model_metrics
 from .figures import figure_template
-from .queries import IDENTITY, TARGETS, TRAFFIC_DECLARED, Scope
+from .queries import IDENTITY, TARGETS, TRAFFIC_DECLARED, WITH_GATEWAY, Scope
 
 _BY = ",".join(IDENTITY)
 _WHO = "{{ $labels.deployment_name }}/{{ $labels.predictor_name }} {{ $labels.predictor_version }}"
@@ -33,7 +33,7 @@ UNDELIVERED_SECONDS = 10
 # The model that a predictor is to serve, by its digest.
 MODEL_DESCRIBED = "monitml:model_described:info"
 # Of a target, the labels that tell one server's series from another's.
-_SERVER = {"local": "job,instance", "kubernetes": "namespace,pod", "eks": "namespace,pod"}
+_SERVER = {"local": "job,instance", "deployments": "job,instance", "kubernetes": "namespace,pod", "eks": "namespace,pod"}
 
 
 def of_deployment(deployment: dict, scope: Scope, target: str) -> list[dict]:
@@ -58,7 +58,7 @@ def of_deployment(deployment: dict, scope: Scope, target: str) -> list[dict]:
 def of_stack(target: str) -> list[dict]:
     """The alerts on the stack around the deployments; in a cluster others watch most of that."""
     rules = [_disk_full()]
-    if target == "local":
+    if target in WITH_GATEWAY:
         rules += [_gateway_down(), _watcher_down(), _undelivered()]
     return rules
 
@@ -83,7 +83,7 @@ def _of_stack(rule: dict) -> dict:
 
 
 def _servers(scope: Scope, target: str, *more: str) -> str:
-    job = ['job="models"'] if target == "local" else []
+    job = ['job="models"'] if target in WITH_GATEWAY else []
     return f"up{{{','.join([*job, scope.deployment, *more])}}}"
 
 

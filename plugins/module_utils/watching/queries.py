@@ -120,7 +120,10 @@ _KUBERNETES = {
     "memory": _of_pods('container_memory_working_set_bytes{container!=""}'),
     **_DISK,
 }
-TARGETS = {"local": _LOCAL, "kubernetes": _KUBERNETES, "eks": _KUBERNETES}
+# deployments is a cluster without Seldon's operator, whose gateways are Envoys like the local one.
+TARGETS = {"local": _LOCAL, "deployments": _LOCAL, "kubernetes": _KUBERNETES, "eks": _KUBERNETES}
+# Those whose gateway is scraped, as the job gateway beside the job models.
+WITH_GATEWAY = ("local", "deployments")
 
 
 def _larger(one: str, other: str) -> str:

@@ -110,7 +110,7 @@ def _gateway_responses(scope: Scope, target: str) -> list[dict]:
     Only while the gateway is read: a zero put in for a failed scrape would look like a restart,
     and all its answers so far like new ones.
     """
-    if target != "local":
+    if target not in queries.WITH_GATEWAY:
         return []
     by = f"{','.join(queries.IDENTITY)},code_class"
     seen = (

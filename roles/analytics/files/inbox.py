@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import socket
 import socketserver
 import sys
@@ -340,6 +341,8 @@ def main(arguments=None) -> int:
         return 1
     for sender in senders:
         sender.start()
+    # In a container it is the first process, which no signal ends that nobody handles.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -155,7 +155,7 @@ class Requests:
         self._workers = {}
         self._expected = self._prepaid = self._surplus = 0
         self._answered_at = time.monotonic()
-        self._listening = False
+        self._listening = self._given_up = False
         self._stopped = 0
         # requests, processes that hung, and per limit those that passed it
         self._totals = struct.Struct("=%dd" % (2 + len(WITHIN)))
@@ -260,11 +260,12 @@ class Requests:
             worker.busy[serial].own = not prediction
 
     def _bury(self, worker, now):
-        for waiting in worker.busy.values():
-            if not waiting.own:
-                # It ended with the process: no patience brings that answer.
-                self._pass_limits(waiting, float("inf"))
-                self._hung += now - waiting.since >= self._timeout
+        lost = [waiting for waiting in worker.busy.values() if not waiting.own]
+        hung = any(now - waiting.since >= self._timeout for waiting in lost)
+        self._hung += hung and not self._given_up
+        for waiting in lost:
+            # It ended with the process: no patience brings that answer.
+            self._pass_limits(waiting, float("inf"))
         worker.close()
         del self._workers[os.path.basename(worker.path)]
 
@@ -332,7 +333,8 @@ class Requests:
             held = [waiting.since for waiting in self._held()]
             if not held or min(now - min(held), now - self._answered_at) < allowed:
                 return None
-            self._hung += 1
+            self._hung += not self._given_up
+            self._given_up = True
             self._totals.pack_into(self._map, 0, self._came, self._hung, *self._late)
             text = "The server has answered nothing for %.0f s, and holds %d requests; all of it ends, to be started anew."
             return text % (now - self._answered_at, len(held))

@@ -137,6 +137,22 @@ def busybox(name: str = BUSYBOX, **options) -> ProgramImage:
     return of_program(name, "busybox", entrypoint=["/bin/sh"], links=links, **options)
 
 
+def python(name: str = f"{HUB}/python:1") -> ProgramImage:
+    """Debian's own Python with its standard library."""
+    library = Path("/usr/lib/python3.11")
+    files: dict[str, str | Path] = {"/usr/bin/python3": "/usr/bin/python3.11"}
+    for path in library.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[str(path)] = path
+    return ProgramImage(name, ["/usr/bin/python3"], files)
+
+
+def prometheus(programs: Programs, name: str = f"{HUB}/prometheus:1") -> ProgramImage:
+    """A Prometheus that finds pods."""
+    path = "/usr/bin/prometheus"
+    return ProgramImage(name, [path], {path: programs.prometheus / "bin/prometheus"})
+
+
 def of_cluster(programs: Programs) -> list[ProgramImage]:
     """What every cluster needs before its first pod."""
     return [

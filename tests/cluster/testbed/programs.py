@@ -34,11 +34,12 @@ _ENVOY_LOCK = ROOT / "roles/seldon/files/tools.txt"
 
 @dataclasses.dataclass(frozen=True)
 class Programs:
-    """Folders of what was built: Kubernetes and what belongs to it, Istio with its charts, Envoy."""
+    """Folders of what was built: Kubernetes and what belongs to it, Istio with its charts, Envoy, Prometheus."""
 
     kubernetes: Path
     istio: Path
     envoy: Path
+    prometheus: Path
 
     def __getitem__(self, name: str) -> str:
         """Path of a program by its name."""
@@ -57,6 +58,7 @@ def build(say: Callable[[str], None] = lambda _line: None) -> Programs:
         kubernetes=_once(KUBERNETES, _folder_hash(GO / KUBERNETES), _make_kubernetes, say),
         istio=_once("istio", _folder_hash(GO / "istio"), _make_istio, say),
         envoy=_once("envoy", _ENVOY_LOCK.read_bytes(), _make_envoy, say),
+        prometheus=_once("prometheus", _folder_hash(GO / "prometheus"), _make_prometheus, say),
     )
 
 
@@ -138,6 +140,13 @@ def _make_istio(place: Path, name: str) -> None:
     shutil.copyfile(
         istio / "tools/packaging/common/envoy_bootstrap.json", place / "envoy_bootstrap.json"
     )
+
+
+def _make_prometheus(place: Path, name: str) -> None:
+    """One that finds pods: Debian's is built without."""
+    (place / "bin").mkdir()
+    tags = "remove_all_sd,enable_kubernetes_sd"
+    _go(GO / name, "build", "-tags", tags, "-ldflags", "-s -w", "-o", f"{place}/bin/", "tool")
 
 
 def _make_envoy(place: Path, _name: str) -> None:

@@ -39,7 +39,9 @@ class Gateway:
     def __init__(self, directory, deployment, servers, grpc_port=0):
         self.deployment = deployment
         for predictor in deployment["predictors"]:
-            predictor["servers"][0]["http_port"] = servers[predictor["name"]].http_port
+            server = servers[predictor["name"]]
+            predictor["servers"][0]["http_port"] = server.http_port
+            predictor["servers"][0]["metrics_port"] = server.metrics_port
             predictor["servers"][0]["grpc_port"] = grpc_port
             grpc_port += bool(grpc_port)
         self.port, self.admin_port = free_port(), free_port()

@@ -10,6 +10,7 @@ Envoy does.
 from __future__ import annotations
 
 import random
+import socket
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from ansible_collections.monitml.stack.plugins.module_utils.serving import (
 sys.modules.setdefault("monitml_metrics", metrics)
 sys.path.append(str(Path(__file__).resolve().parents[3] / "roles/canary/files"))
 from serve_history import INTERVAL_SECONDS, History  # noqa: E402
+from serve_requests import AtWork, Requests  # noqa: E402
 from serve_status import asked_windows  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -78,6 +80,9 @@ class PretendModel:
         }
         self.layout = metrics.Layout([("price", PRICE_BOUNDS)], declared=True)
         self.slot = metrics.Slot(str(directory), self.layout)
+        self.listener = socket.create_server((HOST, 0))
+        self.requests = Requests(str(directory), self.listener, 60)
+        self.at_work = AtWork(str(directory), accepts=False)
         self.lock = threading.Lock()
         self.started = time.time()
         self.silent = False
@@ -90,9 +95,8 @@ class PretendModel:
         self.exposer = Exposer(self.port, "/metrics", self.text)
 
     def counted(self) -> list:
-        return metrics.counted(
-            metrics.read_slots(str(self.directory), self.layout), self.layout
-        )
+        slots = metrics.read_slots(str(self.directory), self.layout)
+        return metrics.counted(slots, self.layout) + self.requests.counted()
 
     def remember(self):
         while not self.stopped.wait(INTERVAL_SECONDS):
@@ -100,6 +104,7 @@ class PretendModel:
                 self.history.note(time.monotonic(), [value for *_who, value in self.counted()])
 
     def text(self, query: str) -> str:
+        self.requests.look()
         with self.lock:
             seconds, now = time.time() - self.started, time.monotonic()
             pasts = {s: self.history.before(now, s) for s in asked_windows(query)}
@@ -108,6 +113,7 @@ class PretendModel:
                 if self.silent
                 else metrics.render(str(self.directory), self.layout, labels=self.labels)
                 + metrics.render_past(self.counted(), pasts, self.labels)
+                + self.requests.render(self.labels)
             )
             return shown + "".join(
                 metrics.exposition(name, [("", {}, value)], self.labels)
@@ -119,6 +125,9 @@ class PretendModel:
             )
 
     def predict(self, value: float):
+        place = self.at_work.begin()
+        self.at_work.mark_prediction(place)
+        self.at_work.end(place)
         with self.lock:
             self.slot.add_value(0, value, int(time.monotonic()))
             self.slot.publish()
@@ -131,6 +140,7 @@ class PretendModel:
     def stop(self):
         self.stopped.set()
         self.exposer.stop()
+        self.listener.close()
         with self.lock:
             self.slot.close()
 

@@ -69,7 +69,10 @@ def described(*predictors):
                 "version": version,
                 "traffic": share,
                 "shadow": False,
-                "servers": [{"http_port": model.server_port} for model in models],
+                "servers": [
+                    {"http_port": model.server_port, "metrics_port": model.server_port}
+                    for model in models
+                ],
             }
             for number, (version, share, *models) in enumerate(predictors)
         ],

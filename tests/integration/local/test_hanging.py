@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from serving import MODELS, Server, deploy, find_python, free_port, total, tree, wait_for
+from serving import MODELS, Server, deploy, find_python, free_port, total, wait_for
 
 PREDICTIONS = "/api/v1.0/predictions"
 
@@ -241,8 +243,6 @@ def test_a_grpc_server_that_hangs_is_known_too(serve, clients, tmp_path):
         "threads = [threading.Thread(target=ask) for _one in range(3)]\n"
         "[one.start() for one in threads]; [one.join() for one in threads]\n"
     )
-    import subprocess
-
     def ask(what):
         return subprocess.run(
             [find_python(), str(script), str(port), what], capture_output=True, text=True, check=True
@@ -265,8 +265,6 @@ def test_a_grpc_server_that_hangs_is_known_too(serve, clients, tmp_path):
 
 
 def compressed(server, body, coding="gzip"):
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=10)
     headers = {"Content-Type": "application/json", "Content-Encoding": coding}
     connection.request("POST", PREDICTIONS, body, headers)

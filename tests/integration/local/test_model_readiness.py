@@ -148,7 +148,7 @@ def test_a_port_that_somebody_took_meanwhile_is_named(servers):
 
 def test_one_that_never_gets_ready_is_given_up_when_its_time_is_over(servers):
     told = servers.add("good", NEVER).start().wait(start_seconds=6)
-    assert told["msg"].startswith("Predictor good v3: It is not ready after 6 s: The model does not answer on port")
+    assert told["msg"].startswith("Predictor good v3: It is not ready after 6 s: The model does not listen yet.")
     assert 6 <= told["seconds"] < 9
 
 

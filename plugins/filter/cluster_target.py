@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters that turn a completed description into the objects of a cluster."""
+
+from __future__ import annotations
+
+from ..plugin_utils._late import late
+
+
+class FilterModule:
+    """Thin names for the pure functions behind them."""
+
+    def filters(self):
+        return {
+            "cluster_analytics": late("kubernetes.analytics", "analytics_objects"),
+            "cluster_configuration_marked": late("kubernetes.analytics", "marked"),
+            "cluster_gateway": late("kubernetes.routes", "gateway_objects"),
+            "cluster_models": late("kubernetes.models", "model_objects"),
+            "cluster_prometheus": late("watching.discovery", "cluster_prometheus_config"),
+            "cluster_prometheus_settings": late("kubernetes.analytics", "prometheus_settings"),
+            "cluster_reports": late("kubernetes.models", "deployed_reports"),
+            "cluster_routes": late("kubernetes.routes", "route_objects"),
+            "cluster_server_objects": late("kubernetes.models", "server_objects"),
+            "cluster_servers": late("kubernetes.models", "with_servers"),
+        }

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, the monitml.stack founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a cluster can take the stack, before anything changes in it: what is asked, and what is said.
+
+Pure, but for look(), which asks; api is what has request(), find(), list() and may() as api.Api has them.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from . import kinds
+from .errors import KubernetesError
+
+# Server-side apply, and the Gateway API's own minimum for its current definitions.
+OLDEST = (1, 28)
+ISTIO = "istio.io/gateway-controller"
+_CLASS = kinds.Kind("GatewayClass", "gateway.networking.k8s.io", "v1", "gatewayclasses", namespaced=False)
+_STORAGE = kinds.Kind("StorageClass", "storage.k8s.io", "v1", "storageclasses", namespaced=False)
+_QUOTA = kinds.Kind("ResourceQuota", "", "v1", "resourcequotas")
+_DEFAULT_STORAGE = "storageclass.kubernetes.io/is-default-class"
+# What else may be there, by the groups of the API that it brings.
+_PARTS = {
+    "networking.istio.io": "Istio",
+    "cert-manager.io": "cert-manager",
+    "machinelearning.seldon.io": "Seldon's operator",
+    "monitoring.coreos.com": "a Prometheus operator",
+}
+# A namespace that is there, for all that is known, and not ours.
+_HIDDEN: dict = {"metadata": {}}
+_VERBS = ("get", "list", "create", "patch", "delete")
+_UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def look(api, namespaces: list[str], gateway_class: str, instance: str) -> dict:
+    """What problems() and words() want to know of a cluster."""
+    version = api.request("GET", "/version", who="Its version")
+    found = {name: _allowed(api.find, kinds.named("Namespace"), "", name, otherwise=_HIDDEN) for name in namespaces}
+    groups = [group["name"] for group in api.request("GET", "/apis", who="Its interfaces")["groups"]]
+    wanted = rights(found, instance)
+    with ThreadPoolExecutor(8) as pool:
+        may = list(pool.map(lambda right: api.may(right[0], right[1], right[2], right[3]), wanted))
+    known = kinds.named("Gateway").group in groups
+    return {
+        "server": api.server,
+        "version": version["gitVersion"],
+        "number": [int(re.sub(r"\D", "", version[part])) for part in ("major", "minor")],
+        "namespaces": {name: _standing(one, instance) for name, one in found.items()},
+        "parts": [words for group, words in _PARTS.items() if group in groups],
+        "gateway_api": known,
+        "controller": _controller(api, gateway_class) if known and gateway_class else "",
+        "storage_class": _default_storage(_allowed(api.list, _STORAGE, otherwise=[])),
+        "quotas": [one for name in namespaces if found[name] for one in _allowed(api.list, _QUOTA, name, otherwise=[])],
+        "missing_rights": [words_of_right(right) for right, allowed in zip(wanted, may) if not allowed],
+    }
+
+
+def _allowed(ask, *what, otherwise):
+    """The answer; otherwise, where this account may not ask."""
+    try:
+        return ask(*what)
+    except KubernetesError as error:
+        if error.code == 403:
+            return otherwise
+        raise
+
+
+def _standing(namespace: dict | None, instance: str) -> str:
+    if namespace is None:
+        return "missing"
+    if namespace["metadata"].get("deletionTimestamp"):
+        return "terminating"
+    return "ours" if kinds.is_ours(namespace, instance) else "there"
+
+
+def _controller(api, name: str) -> str:
+    """Whose a GatewayClass is; taken for Istio's where this account may not look."""
+    found = _allowed(api.find, _CLASS, "", name, otherwise={"spec": {"controllerName": ISTIO}})
+    return found["spec"]["controllerName"] if found else ""
+
+
+def _default_storage(classes: list[dict]) -> str:
+    for one in classes:
+        if (one["metadata"].get("annotations") or {}).get(_DEFAULT_STORAGE) == "true":
+            return one["metadata"]["name"]
+    return ""
+
+
+def rights(namespaces: dict[str, dict | None], instance: str) -> list[tuple[str, kinds.Kind, str, str]]:
+    """Every right that a run needs: verb, kind, namespace, subresource."""
+    own = kinds.named("Namespace")
+    needed = [
+        (verb, own, "", "")
+        for verb in ("create", "patch", "delete")
+        if any(one is None or kinds.is_ours(one, instance) for one in namespaces.values())
+    ]
+    for name in namespaces:
+        needed += [(verb, kind, name, "") for kind in kinds.KINDS if kind.namespaced for verb in _VERBS]
+        # Whoever gives Prometheus the right to look for pods has to have it.
+        needed += [(verb, kinds.POD, name, "") for verb in ("get", "list", "watch", "patch")]
+        needed += [("get", kinds.POD, name, "log"), ("create", kinds.POD, name, "portforward")]
+    return needed
+
+
+def words_of_right(right: tuple[str, kinds.Kind, str, str]) -> str:
+    """As kubectl auth can-i has it."""
+    verb, kind, namespace, subresource = right
+    what = kind.resource + (f"/{subresource}" if subresource else "")
+    return f"{verb} {what}" + (f" in {namespace}" if namespace else "")
+
+
+def words(found: dict, context: str) -> str:
+    """The one line that says which cluster this is."""
+    parts = f", with {', '.join(found['parts'])}" if found["parts"] else ""
+    storage = found["storage_class"]
+    disk = f"storage class {storage}" if storage else "no default storage class, so that figures go with their pod"
+    by = f" (context {context})" if context else ""
+    return f"Cluster {found['server']}{by}: Kubernetes {found['version']}{parts}; {disk}."
+
+
+def problems(found: dict, expected_server: str, gateway_class: str, asked: dict) -> list[str]:
+    """Why the stack cannot go there, in sentences; empty where it can.
+
+    asked: what the pods will ask for, by namespace: {"pods": 2, "requests.cpu": 0.2, ...}.
+    """
+    sentences = server_problems(found, expected_server)
+    if tuple(found["number"]) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        sentences.append(f"The cluster runs Kubernetes {found['version']}; {oldest} or newer is needed. Upgrade it.")
+    for name, standing in found["namespaces"].items():
+        if standing == "terminating":
+            sentences.append(f"The namespace {name} is being terminated: wait until it is gone, and run again.")
+    if not found["gateway_api"]:
+        sentences.append("The cluster does not have the Gateway API: install its definitions, and Istio.")
+    elif not found["controller"]:
+        sentences.append(
+            f"The cluster has no GatewayClass {gateway_class}: install Istio, or name another with seldon_gateway_class."
+        )
+    elif found["controller"] != ISTIO:
+        sentences.append(
+            f"The GatewayClass {gateway_class} is of {found['controller']}; the requests are measured in Istio's"
+            " gateways alone so far. Name a class of Istio with seldon_gateway_class."
+        )
+    if found["missing_rights"]:
+        sentences.append(
+            f"This account lacks rights: {_brief(found['missing_rights'])}. Ask for them, or use another account."
+        )
+    return sentences + [
+        sentence
+        for quota in found["quotas"]
+        for sentence in quota_problems(quota, asked.get(quota["metadata"]["namespace"], {}))
+    ]
+
+
+def server_problems(found: dict, expected_server: str) -> list[str]:
+    """Whether this is another cluster than is meant."""
+    if not expected_server or found["server"].rstrip("/") == expected_server.rstrip("/"):
+        return []
+    return [
+        f"This is the cluster {found['server']}, and monitml_kubernetes_expected_server is {expected_server}:"
+        " choose the other context, or correct that variable."
+    ]
+
+
+def name_problems(deployment: dict, namespaces: list[str]) -> list[str]:
+    """Names that are good elsewhere, and none for what is made in a cluster."""
+    found = []
+    if not deployment["name"][0].isalpha():
+        found.append(f"name '{deployment['name']}' begins with a digit, which a Service's must not: begin with a letter.")
+    if len(set(namespaces)) < len(namespaces):
+        found.append(
+            f"monitml_kubernetes_namespace and the deployment's namespace are both {namespaces[0]}: what serves models is"
+            " locked up more tightly than the gateway can be. Give one of them another name."
+        )
+    return found
+
+
+def _brief(missing: list[str]) -> str:
+    """Rights, those to the same thing together."""
+    by_what: dict[str, list[str]] = {}
+    for right in missing:
+        verb, _space, what = right.partition(" ")
+        by_what.setdefault(what, []).append(verb)
+    return "; ".join(f"{', '.join(verbs)} {what}" for what, verbs in by_what.items())
+
+
+def quota_problems(quota: dict, asked: dict) -> list[str]:
+    """What a ResourceQuota has no room for; what is there already is counted by itself."""
+    status = quota.get("status", {})
+    sentences = []
+    for what, need in asked.items():
+        hard = status.get("hard", {}).get(what)
+        if hard is not None and need > quantity(hard):
+            sentences.append(
+                f"The quota {quota['metadata']['name']} of the namespace {quota['metadata']['namespace']} allows"
+                f" {hard} of {what}, and the stack needs {need:g}. Raise it, or ask for less (canary_resources)."
+            )
+    return sentences
+
+
+def quantity(text: str | int | float) -> float:
+    """A quantity as Kubernetes writes it, such as 100m or 256Mi."""
+    match = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", str(text))
+    if not match or match[2] not in _UNITS:
+        raise ValueError(f"{text} is no quantity")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def asked_by(deployment: dict, resources: dict) -> dict:
+    """What the model servers of a description ask for, as quotas count it."""
+    replicas = sum(predictor["replicas"] for predictor in deployment["predictors"])
+    totals = {"pods": float(replicas)}
+    for limit, prefix in (("requests", "requests."), ("limits", "limits.")):
+        for what, amount in (resources.get(limit) or {}).items():
+            totals[prefix + what] = replicas * quantity(amount)
+    return totals
