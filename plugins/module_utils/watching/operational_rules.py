@@ -32,6 +32,8 @@ UNDELIVERED_AT_ONCE = ("revoked", "refused")
 UNDELIVERED_SECONDS = 10
 # The model that a predictor is to serve, by its digest.
 MODEL_DESCRIBED = "monitml:model_described:info"
+# Targets whose Prometheus is ours, and labels what it reads by the description.
+_READ_BY_US = ("local", "deployments")
 # Of a target, the labels that tell one server's series from another's.
 _SERVER = {"local": "job,instance", "deployments": "job,instance", "kubernetes": "namespace,pod", "eks": "namespace,pod"}
 
@@ -128,7 +130,7 @@ def _series_missing(deployment: dict, scope: Scope, target: str) -> dict:
 
 def _described(deployment: dict, target: str) -> list[dict]:
     """The digest of the model that each predictor is to serve, as a series beside what servers report."""
-    if target != "local":
+    if target not in _READ_BY_US:
         return []
     return [
         {
@@ -148,10 +150,10 @@ def _described(deployment: dict, target: str) -> list[dict]:
 
 
 def _wrong_version(deployment: dict, scope: Scope, target: str) -> dict:
-    """What serves, as gateway and models tell it, and was never declared; on one machine per replica.
+    """What serves, as gateway and models tell it, and was never declared; per replica where we read them.
 
-    There each server is read at an address of its own, so what it says it is can be held against
-    what is described for that address, and its model against the model that is described.
+    Then a server's address has the labels that are described for it, so that what it says it is can
+    be held against these, and its model against the model that is described.
     """
     names = {"deployment": scope.deployment}
     responses = Template(TARGETS[target]["responses_of_all"]).substitute(names)
@@ -159,7 +161,7 @@ def _wrong_version(deployment: dict, scope: Scope, target: str) -> dict:
     reported = f"{series.MODEL_INFO}{{{scope.deployment}}}"
     declared = f"{TRAFFIC_DECLARED}{{{scope.deployment}}}"
     running, replicas = f"count by ({_BY}) ({reported})", ""
-    if target == "local":
+    if target in _READ_BY_US:
         other, model = _other_version(scope, target), _other_model(deployment, scope)
         running = f"count by ({_BY}) ({reported} unless on (instance) {other})"
         replicas = f" or {other} or {model}"
@@ -180,7 +182,7 @@ def _other_version(scope: Scope, target: str) -> str:
     """Servers that say they are another predictor or version than is described for their address."""
     reported = f"{series.MODEL_INFO}{{{scope.deployment}}}"
     return (
-        f"max by ({_BY},instance,replica) ({_servers(scope, target)} == 1 and on (instance) {reported}"
+        f"max by ({_BY},instance,replica,pod) ({_servers(scope, target)} == 1 and on (instance) {reported}"
         f" unless on (instance,predictor_name,predictor_version) {reported})"
     )
 
@@ -190,11 +192,14 @@ def _other_model(deployment: dict, scope: Scope) -> str:
 
     Not those that leave, which may serve the same version made of other files to their last answer.
     """
-    ports = "|".join(str(server["metrics_port"]) for server in deployment.get("leaving", ()))
-    stay = f',instance!~".+:({ports})"' if ports else ""
+    leaving = deployment.get("leaving", ())
+    ports = "|".join(str(server["metrics_port"]) for server in leaving if server.get("metrics_port"))
+    # In a cluster they are known by name, as addresses come and go.
+    names = "|".join(server["name"] for server in leaving if server.get("name") and not server.get("metrics_port"))
+    stay = (f',instance!~".+:({ports})"' if ports else "") + (f',server!~"{names}"' if names else "")
     described = f"{MODEL_DESCRIBED}{{{scope.deployment}}}"
     return (
-        f"max by ({_BY},instance,replica,digest) ({series.MODEL_INFO}{{{scope.deployment}{stay}}}"
+        f"max by ({_BY},instance,replica,pod,digest) ({series.MODEL_INFO}{{{scope.deployment}{stay}}}"
         f" and on ({_BY}) {described} unless on ({_BY},digest) {described})"
     )
 
@@ -210,7 +215,8 @@ def _of_replica() -> str:
     )
     return (
         "{{ $labels.predictor_name }} is to be {{ $labels.predictor_version }}"
-        f"{described}, replica {{{{ $labels.replica }}}} runs {reported}"
+        f"{described}, {{{{ with $labels.pod }}}}{{{{ . }}}}{{{{ else }}}}replica {{{{ $labels.replica }}}}{{{{ end }}}}"
+        f" runs {reported}"
     )
 
 

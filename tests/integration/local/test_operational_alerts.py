@@ -212,6 +212,24 @@ def test_each_replica_is_held_against_what_is_described(tmp_path, series, leavin
     run(tmp_path, series, {10: set(), 60: expected, 300: expected}, described(leaving))
 
 
+def test_in_a_cluster_who_leaves_is_known_by_name_and_who_is_wrong_by_its_pod(tmp_path):
+    deployment = described()
+    deployment["leaving"] = [{"name": "housing-bad-1", "predictor": "bad", "version": "v2"}]
+    series = {}
+    for name, text in reporting("bbb", "ccc").items():
+        series[name.replace('replica="0"', 'pod="bad-0"').replace('replica="1"', 'server="housing-bad-1",pod="bad-1"')] = text
+    rules_of = rules.alert_rules(deployment, "deployments")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules_of, width=10000))
+    query = 'count by (pod) (ALERTS{alertname="WrongVersionServed",alertstate="firing"})'
+    quiet = [{"expr": query, "eval_time": "60s", "exp_samples": []}]
+    promtool(tmp_path, series, promql_expr_test=quiet)
+    deployment["leaving"] = []
+    rules_of = rules.alert_rules(deployment, "deployments")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules_of, width=10000))
+    told = [{"expr": query, "eval_time": "60s", "exp_samples": [{"labels": '{pod="bad-1"}', "value": 1}]}]
+    promtool(tmp_path, series, promql_expr_test=told)
+
+
 @pytest.mark.parametrize(
     ("series", "sentence"),
     [
