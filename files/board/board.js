@@ -4,6 +4,7 @@
 
 import { el, distribution, lines, split } from "./charts.js";
 import { ago, clock, format } from "./format.js";
+import { shares, spreads } from "./shares.js";
 import { loadTests } from "./load_tests.js";
 import { Unreachable, alerts as askAlerts, fill, forget, instant, range } from "./prometheus.js";
 
@@ -190,7 +191,7 @@ const DRAW = {
   lines: async (plot, panel, { variables, from, to, step, color, limitsOf, tests }) => {
     const found = await Promise.all(panel.series.map((entry) => range(fill(entry.query, variables), from, to, step)));
     const series = panel.series.flatMap((entry, index) => found[index].map(({ labels, points }) => ({
-      label: [who(labels), labels.monitml_metric, entry.name].filter(Boolean).join(" ") || panel.title,
+      label: [who(labels), labels.monitml_metric ?? labels.feature, entry.name].filter(Boolean).join(" ") || panel.title,
       look: entry.look,
       color: color(labels),
       points,
@@ -205,6 +206,12 @@ const DRAW = {
   distribution: async (plot, panel, { variables, to, color }) => {
     const found = (await Promise.all(panel.series.map((entry) => instant(fill(entry.query, variables), to)))).flat();
     distribution(plot, { series: histograms(found, color), unit: panel.unit, title: panel.title });
+  },
+  shares: async (plot, panel, { variables, to, color }) => {
+    const [asked, reference, drift] = await Promise.all(panel.series.map((entry) => instant(fill(entry.query, variables), to)));
+    const found = spreads({ asked, reference, drift, who, color });
+    plot.closest(".panel").hidden = panel.optional && !found.length;
+    shares(plot, { spreads: found, names: panel.series.map((entry) => entry.name) });
   },
   split: async (plot, panel, { variables, to, color }) => {
     const found = await Promise.all(panel.series.map((entry) => instant(fill(entry.query, variables), to)));

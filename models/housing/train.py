@@ -1,9 +1,11 @@
 # Copyright: (c) 2026, the monitml.stack founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Trains the housing model from a CSV file and writes its artifact and its card.
+"""Trains the housing model from a CSV file and writes its artifact, its card and its reference.
 
     train.py --data data/kc_house_prices.csv.gz --output DIR --seed 7
 
+Beside the artifact it writes reference.json: how its data and its predictions are spread, against
+which the model's server counts what it is asked and what it answers.
 Data that cannot be used ends it with one sentence, and nothing is written.
 """
 
@@ -22,12 +24,14 @@ FEATURES = ("grade", "lat", "long", "sqft_living", "waterfront", "yr_built")
 TARGET = "price"
 HELD_OUT_RATIO = 0.2
 QUANTILES = tuple(i / 20 for i in range(21))
+REFERENCE_QUANTILES = 10
 TREES, DEPTH = 150, 4
 
 
 # Said there, where it is known before anything is trained.
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "contract.json"), encoding="utf-8") as _contract:
-    MIN_ROWS = json.load(_contract)["training"]["min_rows"]
+    CONTRACT = json.load(_contract)
+MIN_ROWS = CONTRACT["training"]["min_rows"]
 
 
 class DataError(Exception):
@@ -123,8 +127,46 @@ def make_card(model, features, prices, held_out, seed, path):
     }
 
 
-def write(model, card, directory):
-    """Writes model.joblib and model_card.json into DIRECTORY; each appears whole or not at all."""
+def make_reference(features, predicted):
+    """How the rows of FEATURES and the values PREDICTED for unknown houses are spread: for reference.json."""
+    return {
+        "features": {
+            column["name"]: (_shares if "values" in column else _spread)(features[:, i], column.get("values"))
+            for i, column in enumerate(CONTRACT["features"])
+        },
+        "targets": {TARGET: _spread(predicted, CONTRACT["targets"][0]["bins"])},
+    }
+
+
+def _shares(values, categories):
+    """Shares of each of the CATEGORIES among VALUES, and of what is none of them."""
+    shares = [round(float((values == category).mean()), 6) for category in categories]
+    found = {"rows": len(values), "values": categories, "shares": shares}
+    other = round(1 - sum(shares), 6)
+    return {**found, "other": other} if other > 0 else found
+
+
+def _spread(values, bounds=None):
+    """Shares of VALUES up to each of the BOUNDS, and above.
+
+    BOUNDS are quantiles where none are given; the largest value is none of them.
+    """
+    import numpy as np
+
+    ordered, rows = np.sort(values), len(values)
+    if bounds is None:
+        parts = range(1, REFERENCE_QUANTILES)
+        found = {float(ordered[-(-rows * i // REFERENCE_QUANTILES) - 1]) for i in parts}
+        bounds = sorted(found - {float(ordered[-1])}) or [float(ordered[0])]
+    places = np.searchsorted(bounds, ordered, side="left")
+    counts = np.bincount(places, minlength=len(bounds) + 1)
+    shares = [round(float(count) / rows, 6) for count in counts]
+    ends = [float(ordered[0]), float(ordered[-1])]
+    return {"rows": rows, "range": ends, "bins": bounds, "shares": shares}
+
+
+def write(model, card, reference, directory):
+    """Writes model.joblib, model_card.json and reference.json into DIRECTORY; each appears whole or not at all."""
     import joblib
 
     os.makedirs(directory, exist_ok=True)
@@ -133,11 +175,12 @@ def write(model, card, directory):
     os.replace(artifact + ".new", artifact)
     with open(artifact, "rb") as stream:
         card["artifact_sha256"] = hashlib.sha256(stream.read()).hexdigest()
-    path = os.path.join(directory, "model_card.json")
-    with open(path + ".new", "w", encoding="utf-8") as stream:
-        json.dump(card, stream, indent=2)
-        stream.write("\n")
-    os.replace(path + ".new", path)
+    for name, content in (("reference.json", reference), ("model_card.json", card)):
+        path = os.path.join(directory, name)
+        with open(path + ".new", "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=2)
+            stream.write("\n")
+        os.replace(path + ".new", path)
 
 
 def main(arguments=None):
@@ -151,7 +194,7 @@ def main(arguments=None):
         features, prices = read_data(options.data)
         model, *held_out = train(features, prices, options.seed)
         card = make_card(model, features, prices, held_out, options.seed, options.data)
-        write(model, card, options.output)
+        write(model, card, make_reference(features, model.predict(held_out[0])), options.output)
     except DataError as error:
         sys.exit(str(error))
     except OSError as error:

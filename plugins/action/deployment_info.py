@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.contract.definition import contract_problems
 from ..module_utils.deployment import description as deployment_description
 from ..module_utils.deployment import requirements as deployment_requirements
+from ..module_utils.serving import prediction_metrics
 
 SPEC_FILE = Path(__file__).resolve().parents[2] / "roles/monitml/meta/argument_specs.yml"
 VARIABLE = "monitml_deployment"
@@ -85,8 +86,8 @@ def read_files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in file_names(folder)}
 
 
-def read_contract(model: str, files: dict[str, bytes]) -> dict:
-    """The contract of a model; raises Problems."""
+def read_contract(model: str, files: dict[str, bytes], folder: Path) -> dict:
+    """The contract of a model, in a folder that may hold a reference of its data; raises Problems."""
     if "contract.json" not in files:
         raise Problems([f"model '{model}' has no contract.json: describe its features and targets."])
     try:
@@ -96,6 +97,11 @@ def read_contract(model: str, files: dict[str, bytes]) -> dict:
     found = contract_problems(contract)
     if found:
         raise Problems(f"model '{model}': contract.json: {problem}" for problem in found)
+    try:
+        # As its server will count by it.
+        prediction_metrics.Layout.from_contract(contract, str(folder))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise Problems([f"model '{model}': contract.json: {error}."]) from error
     return contract
 
 
@@ -203,7 +209,7 @@ class ActionModule(ActionBase):
         folder = find_model(model, args["models_path"])
         files = read_files(folder)
         class_name = read_class_name(model, files)
-        contract = read_contract(model, files)
+        contract = read_contract(model, files, folder)
         trains = "train.py" in files
         data = args["training_data"] if trains else None
         if data:

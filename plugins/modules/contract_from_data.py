@@ -45,6 +45,15 @@ options:
       - A column of text always is, and may hold 1000 different ones.
     type: int
     default: 5
+  reference:
+    description:
+      - Whether each column says in C(reference) how its values are spread, which the measures C(feature_drift) and
+        C(prediction_drift) of a monitor compare with what a model server is asked and answers.
+      - Of numbers these are the shares under ten quantiles; of categories the shares of the 20 most frequent ones, and of
+        the rest together. A target also gets C(bins), over which its predictions are counted.
+      - A feature without it is not counted by the servers.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Can run in check mode.
@@ -78,9 +87,18 @@ contract:
   type: dict
   sample:
     features:
-      - {name: waterfront, dtype: INT, ftype: categorical, values: [0, 1]}
+      - name: waterfront
+        dtype: INT
+        ftype: categorical
+        values: [0, 1]
+        reference: {rows: 21613, values: [0, 1], shares: [0.992458, 0.007542]}
     targets:
-      - {name: price, dtype: FLOAT, ftype: continuous, range: [75000.0, 7700000.0]}
+      - name: price
+        dtype: FLOAT
+        ftype: continuous
+        range: [75000.0, 7700000.0]
+        bins: [75000.0, 450000.0, 7700000.0]
+        reference: {rows: 21613, shares: [0.000046, 0.499977, 0.499977, 0.0]}
 path:
   description: Where it is.
   returned: always
@@ -105,6 +123,7 @@ ARGUMENT_SPEC = {
     "targets": {"type": "list", "elements": "str", "required": True},
     "features": {"type": "list", "elements": "str"},
     "max_categories": {"type": "int", "default": 5},
+    "reference": {"type": "bool", "default": True},
 }
 _MODE = 0o644
 
@@ -116,7 +135,11 @@ def read_contract(options):
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
             return describe_data(
-                lines, options["targets"], options["features"], options["max_categories"]
+                lines,
+                options["targets"],
+                options["features"],
+                options["max_categories"],
+                options["reference"],
             )
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as err:
         said = getattr(err, "strerror", None) or err

@@ -8,8 +8,11 @@ import csv
 import json
 import math
 import re
+from array import array
+from collections import Counter
 
 from .definition import ContractError, shown
+from .reference import of_categories, of_numbers, quantile_bounds, spread
 
 # A column of more different texts is a name or a note, and no category.
 MAX_TEXTS = 1000
@@ -27,14 +30,15 @@ class _Scan:
         self._max_categories = max_categories
         self.low, self.high = math.inf, -math.inf
         self.whole = True
-        self.wholes, self.texts = set(), set()
+        self.wholes, self.texts = Counter(), Counter()
+        self.values = array("d")
         self.missing = None  # (row, cell) of the first cell without a value
         self.other = False  # whether any cell is neither a number nor without a value
 
     def take(self, cell, row):
         """Notes one cell. Raises ContractError for a number that no computation could use."""
-        if len(self.texts) <= MAX_TEXTS:
-            self.texts.add(cell)
+        if len(self.texts) <= MAX_TEXTS or cell in self.texts:
+            self.texts[cell] += 1
         value = read_number(cell)
         if value is None:
             if cell.strip().lower() not in _MISSING:
@@ -48,10 +52,11 @@ class _Scan:
                 % (row, self.name, shown(cell))
             )
         self.low, self.high = min(self.low, value), max(self.high, value)
+        self.values.append(value)
         if isinstance(value, float):
             self.whole = False
-        elif len(self.wholes) <= self._max_categories:
-            self.wholes.add(value)
+        elif len(self.wholes) <= self._max_categories or value in self.wholes:
+            self.wholes[value] += 1
 
     def entry(self):
         """The contract's entry for this column."""
@@ -67,6 +72,24 @@ class _Scan:
         dtype = "INT" if self.whole else "FLOAT"
         bounds = [self.low, self.high]
         return {"name": self.name, "dtype": dtype, "ftype": "continuous", "range": bounds}
+
+    def with_reference(self, entry):
+        """The entry of a feature with how its values are spread."""
+        if entry["ftype"] == "continuous":
+            return {**entry, "reference": of_numbers(self.values)}
+        counts = self.texts if entry["dtype"] == "STRING" else self.wholes
+        # Nothing but missing values is no spread.
+        return {**entry, "reference": of_categories(counts)} if any(counts) else entry
+
+    def with_predicted(self, entry):
+        """The entry of a target with bins for what is predicted, and how the truth is spread over them."""
+        if entry["dtype"] == "STRING":
+            return entry
+        if entry["ftype"] == "categorical":
+            return {**entry, "reference": spread(self.values, entry["values"])}
+        inner = quantile_bounds(sorted(self.values))
+        bounds = sorted({float(self.low), *inner, float(self.high)})
+        return {**entry, "bins": bounds, "reference": spread(self.values, bounds)}
 
     def _categories(self, dtype, values, limit):
         if len(values) > limit:
@@ -91,12 +114,12 @@ def read_number(cell):
     return int(text) if _INT.fullmatch(text) and math.isfinite(value) else value
 
 
-def describe_data(lines, targets, features=None, max_categories=5):
+def describe_data(lines, targets, features=None, max_categories=5, reference=True):
     """The contract (dict) that the data keeps. ``lines`` is an iterable of lines of CSV text.
 
     Features are all columns but the targets, in their order, or those named. A column of at most
     ``max_categories`` different whole numbers is categorical; a target that is not has the dtype
-    FLOAT. Raises ContractError.
+    FLOAT. With ``reference`` each column says how its values are spread. Raises ContractError.
     """
     try:
         reader = csv.reader(lines, strict=True)
@@ -122,7 +145,11 @@ def describe_data(lines, targets, features=None, max_categories=5):
     for entry in predicted:
         # Prices may all be whole in the data; what a model says of them is not.
         entry["dtype"] = "FLOAT" if entry["ftype"] == "continuous" else entry["dtype"]
-    return {"features": entries[: len(features)], "targets": predicted}
+    given = entries[: len(features)]
+    if reference:
+        given = [scan.with_reference(entry) for scan, entry in zip(scans, given)]
+        predicted = [scan.with_predicted(entry) for scan, entry in zip(scans[len(given) :], predicted)]
+    return {"features": given, "targets": predicted}
 
 
 def _check_header(header):

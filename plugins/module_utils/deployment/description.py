@@ -28,6 +28,7 @@ UNANSWERED = {
     "measure": "unanswered_ratio",
     "metric": None,
     "statistic": "last",
+    "distance": "psi",
     "answer_within_seconds": 2,
     "window_seconds": 30,
     "min": None,

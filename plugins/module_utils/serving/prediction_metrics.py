@@ -43,6 +43,14 @@ import threading
 import time
 import zlib
 
+try:
+    import monitml_features as _features
+except ImportError:
+    try:
+        from . import prediction_features as _features
+    except ImportError:
+        _features = None  # beside a model by itself, which is watched without its features
+
 LOG = logging.getLogger("monitml")
 
 PREDICTION = "monitml_prediction"
@@ -52,6 +60,7 @@ PREDICTION_MAX = "monitml_prediction_max"
 PREDICTION_ERRORS = "monitml_prediction_errors_total"
 PREDICTION_NON_NUMERIC = "monitml_prediction_non_numeric_total"
 MODEL_INFO = "monitml_model_info"
+MODEL_FILE_CHANGED = "monitml_model_file_changed"
 # What each series of a model's own metrics carries: its name as shown, and counter, gauge or timer.
 METRIC_LABEL = "monitml_metric"
 KIND_LABEL = "monitml_kind"
@@ -87,6 +96,7 @@ FAMILIES = {
     PREDICTION_ERRORS: ("counter", ("reason",), "Requests that the model failed to answer."),
     PREDICTION_NON_NUMERIC: ("counter", (), "Answered rows that are not numbers."),
     MODEL_INFO: ("gauge", ("digest",), "Always 1; the digest of the model that is served."),
+    MODEL_FILE_CHANGED: ("gauge", ("file",), "Always 1; a file of the model that is not as at the start."),
     MODEL_METRIC_UPDATES: (
         "counter",
         ("metric", "kind"),
@@ -110,6 +120,7 @@ FAMILIES = {
     PROCESS_MEMORY: ("gauge", (), "Memory of all processes of the server, shared pages once."),
     PROCESS_START: ("gauge", (), "Start of the server, in seconds since the epoch."),
 }
+FAMILIES.update(_features.FAMILIES if _features else {})
 IDENTITY_LABELS = (
     "deployment_name",
     "predictor_name",
@@ -184,31 +195,52 @@ class Layout:
     """Where each number stands in a slot; the same for writers and readers of one contract.
 
     outputs: list of (name, bounds). declared: whether a contract named them, so that an answer
-    with another number of columns is an error.
+    with another number of columns is an error. features: what is counted of them, or None.
+    references: the rows of a reference in each bin, by output.
     """
 
-    def __init__(self, outputs=None, declared=False):
+    def __init__(self, outputs=None, declared=False, features=None, references=None):
         self.outputs = list(outputs or [(DEFAULT_OUTPUT, DEFAULT_BINS)])
         self.declared = declared
+        self.features, self.references = features, references or {}
         self.starts = []
         cells = _OUTPUTS
         for _name, bounds in self.outputs:
             self.starts.append(cells)
             # bins and +Inf, sums of both signs, then the ring of (second + 1, min, max)
             cells += len(bounds) + 1 + 2 + 3 * _RING
+        self.features_start = cells
+        cells += features.cells if features else 0
         self.cells = cells
         self.bytes = _HEAD_BYTES + cells * 8
-        self.digest = float(zlib.crc32(json.dumps(self.outputs).encode()))
+        # What a server that was killed goes on counting, and what one of another contract does not.
+        self.counted = [self.outputs, features.identity()] if features else self.outputs
+        self.digest = float(zlib.crc32(json.dumps(self.counted).encode()))
 
     @classmethod
-    def from_contract(cls, contract):
-        """Layout of a contract (dict); the outputs are its targets, repeated ones as name:0 ..."""
+    def from_contract(cls, contract, trained=None):
+        """Layout of a contract (dict); the outputs are its targets, repeated ones as name:0 ...
+
+        trained: the folder in which training left its reference; that of the environment by default.
+        ValueError, TypeError, AttributeError, OSError: it, or what training left, is unsound.
+        """
         outputs = []
         for target in contract.get("targets") or ():
             name, repeat = str(target.get("name") or DEFAULT_OUTPUT), int(target.get("repeat") or 1)
             names = [name] if repeat == 1 else ["%s:%d" % (name, i) for i in range(repeat)]
             outputs.extend((n, target_bins(target)) for n in names)
-        return cls(outputs, declared=bool(outputs))
+        if not _features:
+            return cls(outputs, declared=bool(outputs))
+        contract = _features.with_trained(contract, trained or _trained_in())
+        features = _features.Features(contract)
+        references = _features.output_references(contract, outputs)
+        return cls(outputs, bool(outputs), features if features.named else None, references)
+
+
+def _trained_in():
+    """The folder in which training leaves what it made: the artifact's, or the contract's."""
+    contract = os.environ.get("MONITML_CONTRACT") or "contract.json"
+    return os.environ.get("MONITML_ARTIFACT_DIR") or os.path.dirname(os.path.abspath(contract))
 
 
 def load_layout(path=None):
@@ -295,6 +327,10 @@ class Slot:
         else:
             self._add(sums + (low < 0), abs(float(values.sum())))
         self._extend(sums + 2, low, high, second)
+
+    def add_rows(self, rows, names):
+        """Counts the features of the ROWS that came in a request."""
+        self.layout.features.count(self.cells, self.layout.features_start, rows, names)
 
     def add_feedback(self, reward):
         """Counts one feedback; a reward that is no finite number counts, but adds nothing."""
@@ -440,6 +476,17 @@ def _rows(features):
     return features.shape[0] if getattr(features, "ndim", 0) > 1 else None
 
 
+def _count_rows(data, names):
+    """Counts the features of a request's DATA before the model sees, and maybe changes, them."""
+    if HERE.inside or HERE.probe or RECORDER.get_layout().features is None:
+        return
+    try:
+        RECORDER.count(Slot.add_rows, data, names)
+    except Exception as error:  # pylint: disable=broad-except
+        # Whatever a client sent is the model's to judge, not to be refused by who only counts.
+        LOG.warning("The features of a request are not counted: %s.", error)
+
+
 def _record(slot, values, second):
     for output in range(min(len(slot.layout.outputs), values.shape[1])):
         slot.add_values(output, values[:, output], second)
@@ -505,11 +552,16 @@ def _failure(model, error):
     return failure
 
 
-def _guard(model, meta, call, count):
-    """Runs CALL, counts its answer by COUNT, or its failure; only the outermost call counts."""
+def _guard(model, meta, call, count, given):
+    """Runs CALL, counts its answer by COUNT, or its failure; only the outermost call counts.
+
+    given: data and names of the request.
+    """
     if HERE.inside:
         return call()
-    HERE.inside, HERE.ran, HERE.probe = True, True, _is_probe(meta)
+    HERE.ran, HERE.probe = True, _is_probe(meta)
+    _count_rows(*given)
+    HERE.inside = True
     try:
         answer = call()
         count(answer)
@@ -542,13 +594,14 @@ def _watch_predict(predict):
             lambda: predict(self, X, *arguments, **passed),
             # a SeldonResponse has metrics and data
             lambda a: _take(a.data if hasattr(a, "metrics") else a, _rows(X)),
+            (X, arguments[0] if arguments else keywords.get("names")),
         )
 
     return watched
 
 
 def _raw_data(message):
-    """(data, meta) of a SeldonMessage, as JSON dict or protobuf; data is None without numbers."""
+    """(data, meta, names) of a SeldonMessage, JSON dict or protobuf; data is None without numbers."""
     if not isinstance(message, dict):
         from seldon_core.utils import seldon_message_to_json
 
@@ -556,27 +609,30 @@ def _raw_data(message):
     import numpy as np
 
     data, meta = message.get("data") or {}, message.get("meta")
+    names = data.get("names")
     if "ndarray" in data:
-        return np.array(data["ndarray"]), meta
+        return np.array(data["ndarray"]), meta, names
     if "tensor" in data:
         tensor = data["tensor"]
-        return np.array(tensor.get("values", [])).reshape(tensor.get("shape", [-1])), meta
-    return None, meta
+        values = np.array(tensor.get("values", [])).reshape(tensor.get("shape", [-1]))
+        return values, meta, names
+    return None, meta, names
 
 
 def _watch_predict_raw(predict_raw):
     @functools.wraps(predict_raw)
     def watched(self, msg, *arguments, **keywords):
         try:
-            sent, meta = _raw_data(msg)
+            sent, meta, names = _raw_data(msg)
         except Exception:  # pylint: disable=broad-except
-            sent, meta = None, None  # a raw model may take what we cannot read
+            sent, meta, names = None, None, None  # a raw model may take what we cannot read
 
         def count(answer):
             data = _raw_data(answer)[0]
             _take({} if data is None else data, _rows(sent))
 
-        return _guard(self, meta, lambda: predict_raw(self, msg, *arguments, **keywords), count)
+        call = lambda: predict_raw(self, msg, *arguments, **keywords)  # noqa: E731
+        return _guard(self, meta, call, count, (sent, names))
 
     return watched
 
@@ -731,6 +787,19 @@ def _output_samples(layout, slots, now):
     return found
 
 
+def _binned(layout, slots):
+    """Samples of what drift is seen by, as {family: [samples]}."""
+    counts = [
+        [sum(slot[start + place] for slot in slots) for place in range(len(bounds) + 1)]
+        for (_name, bounds), start in zip(layout.outputs, layout.starts)
+    ]
+    found = _features.output_samples(layout.outputs, counts, layout.references)
+    if layout.features:
+        cells = range(layout.features_start, layout.features_start + layout.features.cells)
+        found.update(layout.features.samples([sum(slot[c] for slot in slots) for c in cells]))
+    return found
+
+
 def _extremes(slots, ring, now):
     lows, highs = [], []
     for slot in slots:
@@ -795,6 +864,8 @@ def render(directory, layout, now=None, labels=None, feedback=True):
         ("", {"reason": reason}, total(_ERRORS + i)) for i, reason in enumerate(REASONS)
     ]
     families[PREDICTION_NON_NUMERIC] = [("", {}, total(_NON_NUMERIC))]
+    if _features:
+        families.update(_binned(layout, slots))
     families[MODEL_INFO] = [("", {"digest": os.environ.get("MONITML_MODEL_DIGEST", "")}, 1)]
     if feedback:
         families[FEEDBACK] = [("", {}, total(_FEEDBACK))]

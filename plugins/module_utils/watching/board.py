@@ -17,7 +17,7 @@ from . import queries
 from .model_metrics import METRIC
 from .queries import Measure, Scope
 
-KINDS = ("figures", "lines", "distribution", "split", "alerts")
+KINDS = ("figures", "lines", "distribution", "split", "shares", "alerts")
 LOOKS = ("solid", "dashed", "dotted", "faint")
 UNITS = ("value", "ratio", "seconds", "per_second", "cores", "bytes", "count")
 VARIABLES = Scope(
@@ -39,8 +39,8 @@ def problems(definition: dict) -> list[str]:
             found.append(f"{who} is there more than once.")
         if not re.fullmatch(r"[a-z_]+", panel["id"]):
             found.append(f"{who}: the id must be of lower-case letters and '_'.")
-        if panel.get("optional") and panel["kind"] != "lines":
-            found.append(f"{who}: only lines can be optional.")
+        if panel.get("optional") and panel["kind"] not in ("lines", "shares"):
+            found.append(f"{who}: only lines and shares can be optional.")
         for key, allowed in (("kind", KINDS), ("unit", UNITS)):
             if panel[key] not in allowed:
                 found.append(f"{who}: {key} '{panel[key]}' is not one of {', '.join(allowed)}.")

@@ -19,6 +19,7 @@ _TYPES = {
     "lines": "timeseries",
     "distribution": "heatmap",
     "split": "timeseries",
+    "shares": "bargauge",
     "alerts": "table",
 }
 _UNITS = {
@@ -30,6 +31,7 @@ _UNITS = {
     "cores": "short",
     "bytes": "bytes",
 }
+_INSTANT = ("figures", "shares", "alerts")
 _DASHES = {"dashed": [10, 6], "dotted": [2, 4]}
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _COLUMNS = 24
@@ -181,8 +183,8 @@ def _targets(panel: dict, target: str) -> list[dict]:
                 "datasource": _SOURCE,
                 "expr": query.replace("$range", "$__range"),
                 "legendFormat": _legend(panel, entry),
-                "instant": kind in ("figures", "alerts"),
-                "range": kind not in ("figures", "alerts"),
+                "instant": kind in _INSTANT,
+                "range": kind not in _INSTANT,
                 "format": {"distribution": "heatmap", "alerts": "table"}.get(kind, "time_series"),
             }
         )
@@ -206,7 +208,8 @@ def _legend(panel: dict, entry: dict) -> str:
         return "{{le}}"
     name = f" {entry['name']}" if entry.get("name") else ""
     # Of a panel of a model's own metrics, which are called what the model calls them.
-    own = f" {{{{{series.METRIC_LABEL}}}}}" if panel.get("optional") else ""
+    labels = (series.METRIC_LABEL, "feature", "bin") if panel.get("optional") else ()
+    own = "".join(f" {{{{{label}}}}}" for label in labels)
     return f"{{{{predictor_name}}}} {{{{predictor_version}}}}{own}{name}"
 
 
@@ -260,6 +263,11 @@ _OPTIONS = {
     },
     "lines": {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "none"}},
     "split": {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "none"}},
+    "shares": {
+        "displayMode": "basic",
+        "orientation": "horizontal",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    },
     "distribution": {
         "calculate": False,
         "cellGap": 1,

@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..serving import prediction_metrics as series
-from .queries import MEASURES, Measure, Scope, counted_once_known
+from . import drift
+from .counting import counted_once_known
+from .queries import MEASURES, Measure, Scope
 
 METRIC = "metric"
 # statistic -> (what a sentence calls it, the kinds that it is of)
@@ -29,6 +31,8 @@ def measure_of(monitor: dict) -> Measure:
     if monitor["measure"] == METRIC:
         return _measure(monitor)
     measure = MEASURES[monitor["measure"]]
+    if monitor["measure"] in drift.MEASURES:
+        return replace(measure, distance=monitor.get("distance") or measure.distance)
     return replace(measure, within=f"{monitor['answer_within_seconds']}s") if measure.within else measure
 
 

@@ -9,12 +9,6 @@ It stays one file, though long: what a measure reads, counts and is called stand
 Measures are per predictor and version: what happened in a window is counted per replica before the
 replicas are summed. A measure without samples has no value at all, never NaN, so that no
 comparison can be fooled by one.
-
-Counts are what happened, where increase() would estimate: it stretches what it saw over the
-window, and sees nothing of what a counter held when it was first read. So a count is a counter's
-last value less the one before the window. Our servers tell that one themselves (X_past), as they
-know it also where Prometheus has just begun to read, was away or lost its disk; of a server that
-is gone Prometheus remembers it. Where a counter has fallen, increase() it is.
 """
 
 from __future__ import annotations
@@ -24,6 +18,8 @@ from dataclasses import dataclass
 from string import Template
 
 from ..serving import prediction_metrics as series
+from . import drift
+from .counting import counted, counted_bins, counted_by_others, less, not_shown, total
 
 IDENTITY = ("namespace", "deployment_name", "predictor_name", "predictor_version")
 
@@ -37,8 +33,6 @@ MONITOR_LIMIT = "monitml:monitor:limit"
 # A changed split is held against the measured one only when the window, and the time it takes to
 # reload rules and gateway one after the other, hold nothing from before it.
 SETTLING_SECONDS = 10
-# The window of which every server tells the past, asked or not.
-FIRST_WINDOW = "30s"
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,8 @@ class Measure:
     unit: value (of a prediction), ratio (0 to 1), seconds, per_second, cores, bytes or count.
     words: what a sentence calls it. seconds_min: it never looks back less than this, because
     each value of its gauge covers as much; over_time takes the gauge further back. within: the
-    patience with an answer, as the label of that name has it.
+    patience with an answer, as the label of that name has it. distance: by which two spreads are
+    compared, one of drift.DISTANCES.
     """
 
     words: str
@@ -59,18 +54,7 @@ class Measure:
     gauge: str = ""
     over_time: str = ""
     within: str = ""
-
-
-@dataclass(frozen=True)
-class Count:
-    """What is counted in windows: PromQL, and the labels it has besides the identity.
-
-    Several measures count the same, and counting is what rules spend their time with: so for the
-    windows of the monitors each count is recorded once, with the label window.
-    """
-
-    expr: str
-    by: tuple[str, ...] = ()
+    distance: str = drift.DISTANCES[0]
 
 
 @dataclass(frozen=True)
@@ -142,73 +126,6 @@ TARGETS = {"local": _LOCAL, "deployments": _LOCAL, "kubernetes": _KUBERNETES, "e
 WITH_GATEWAY = ("local", "deployments")
 
 
-def _sum(what: str, *more: str) -> str:
-    return f"sum by ({','.join(('$identity', *more))}) ({what})"
-
-
-def _less(what: str, base: str) -> str:
-    """What a counter grew by above its base, as long as it has not fallen."""
-    last = f"last_over_time({what}[$window])"
-    return f"(({last} - ({base})) >= 0 unless resets({what}[$window]) > 0)"
-
-
-def _past(name: str, matchers: str) -> str:
-    """What a counter of ours was before the window, by its own word."""
-    return f'sum without ({series.PAST_LABEL}) ({name}{series.PAST}{{{matchers},{series.PAST_LABEL}="$window"}})'
-
-
-def _before_the_first(name: str, matchers: str) -> str:
-    """What a counter of ours was before Prometheus first read it: 0 of a server that is new."""
-    known = f'{name}{series.PAST}{{{matchers},{series.PAST_LABEL}="{FIRST_WINDOW}"}}'
-    return f"sum without ({series.PAST_LABEL}) (min_over_time({known}[$window]))"
-
-
-def _counted(name: str, matchers: str, *more: str) -> Count:
-    """How often a counter of ours counted in the window."""
-    what = f"{name}{{{matchers}}}"
-    base = (
-        f"{_past(name, matchers)} or {what} offset $window or {_before_the_first(name, matchers)}"
-        f" or 0 * last_over_time({what}[$window])"
-    )
-    return Count(_sum(f"{_less(what, base)} or increase({what}[$window])", *more), more)
-
-
-def _counted_by_others(what: str) -> Count:
-    """The same of a counter that does not know its past, and that was read before it counted.
-
-    One that fell has begun anew once, as a rule: then it had come to its highest value before.
-    """
-    last, highest = f"last_over_time({what}[$window])", f"max_over_time({what}[$window])"
-    base = f"({what} offset $window or {_not_shown(what)} or min_over_time({what}[$window]))"
-    fallen = f"({highest} > {last}) + {last} - {base}"
-    return Count(_sum(f"{_less(what, base)} or {fallen} or increase({what}[$window])"))
-
-
-def _not_shown(what: str) -> str:
-    """Zero for a series of the gateway's that was not there before it counted."""
-    return f"(0 * last_over_time({what}[$window]) and on (instance) $gateway_known)"
-
-
-def _counted_bins(name: str, matchers: str, *more: str) -> Count:
-    """The same of the bins of a counter of ours, of which only the number of all tells its past."""
-    what, rows = f"{name}_bucket{{{matchers}}}", _before_the_first(f"{name}_count", matchers)
-    zero = f"(0 * last_over_time({what}[$window]) and on (instance,output) {rows} == 0)"
-    base = f"{what} offset $window or {zero} or min_over_time({what}[$window])"
-    return Count(_sum(f"{_less(what, base)} or increase({what}[$window])", *more), more)
-
-
-def counted_once_known(what: str, *more: str) -> str:
-    """The same of a counter of ours that is not there before it counts, at a server that is known."""
-    rows = f"{series.PREDICTION}_count"
-    known = (
-        f"(sum by (instance) ({rows}{{$scope}} offset $window)"
-        f" or sum by (instance) ({_before_the_first(rows, '$scope')}) == 0)"
-    )
-    zero = f"(0 * last_over_time({what}[$window]) and on (instance) {known})"
-    base = f"{what} offset $window or {zero} or min_over_time({what}[$window])"
-    return _sum(f"{_less(what, base)} or increase({what}[$window])", *more)
-
-
 def _larger(one: str, other: str) -> str:
     """The larger of two, or the only one that is there."""
     return f"({one} >= {other} or {other} or {one})"
@@ -221,9 +138,9 @@ def _share(part: str, whole: str) -> str:
 
 def _quantile(quantile: str) -> Measure:
     bins, window = "$latency_bucket", "[$window]"
-    base = f"{bins} offset $window or {_not_shown(bins)} or min_over_time({bins}{window})"
-    counted = f"{_less(bins, base)} or increase({bins}{window})"
-    value = f"histogram_quantile({quantile}, sum by ($identity,le) ({counted}))"
+    base = f"{bins} offset $window or {not_shown(bins)} or min_over_time({bins}{window})"
+    grown = f"{less(bins, base)} or increase({bins}{window})"
+    value = f"histogram_quantile({quantile}, sum by ($identity,le) ({grown}))"
     percent = f"{float(quantile) * 100:g}"
     return Measure(
         f"time within which {percent} % of the requests are answered",
@@ -236,18 +153,18 @@ def _quantile(quantile: str) -> Measure:
 
 # In the queries of measures a count stands as $<its name>_counted.
 COUNTS = {
-    "rows": _counted(f"{series.PREDICTION}_count", "$scope", "output"),
+    "rows": counted(f"{series.PREDICTION}_count", "$scope", "output"),
     **{
-        f"sum_{sign}": _counted(series.PREDICTION_SUM, f'$scope,sign="{sign}"', "output")
+        f"sum_{sign}": counted(series.PREDICTION_SUM, f'$scope,sign="{sign}"', "output")
         for sign in series.SIGNS
     },
-    "errors": _counted(series.PREDICTION_ERRORS, "$scope"),
-    "non_numeric": _counted(series.PREDICTION_NON_NUMERIC, "$scope"),
-    "asked": _counted(series.REQUESTS, "$scope"),
-    "unanswered": _counted(series.UNANSWERED, "$scope$within", series.WITHIN_LABEL),
-    "requests": _counted_by_others("$responses"),
-    "requests_bad": _counted_by_others("$responses_bad"),
-    "latencies": _counted_by_others("$latency_count"),
+    "errors": counted(series.PREDICTION_ERRORS, "$scope"),
+    "non_numeric": counted(series.PREDICTION_NON_NUMERIC, "$scope"),
+    "asked": counted(series.REQUESTS, "$scope"),
+    "unanswered": counted(series.UNANSWERED, "$scope$within", series.WITHIN_LABEL),
+    "requests": counted_by_others("$responses"),
+    "requests_bad": counted_by_others("$responses_bad"),
+    "latencies": counted_by_others("$latency_count"),
 }
 _ROWS = "$rows_counted"
 _ERRORS = "$errors_counted"
@@ -319,7 +236,7 @@ MEASURES = {
     "latency_p95_seconds": _quantile("0.95"),
     "latency_p99_seconds": _quantile("0.99"),
     "requests_per_second": Measure(
-        "rate of requests", "per_second", _sum("rate($responses[$window])"), _REQUESTS
+        "rate of requests", "per_second", total("rate($responses[$window])"), _REQUESTS
     ),
     "traffic_deviation_ratio": Measure(
         "distance of the measured share of the requests from the declared one",
@@ -328,18 +245,26 @@ MEASURES = {
         # The requests of the whole deployment: it is their split that is judged.
         f"0 * {_DECLARED} + on (namespace,deployment_name) group_left () {_ALL_REQUESTS}",
     ),
+    **{
+        name: Measure(words, "value", drift.value(name), drift.samples(name))
+        for name, words in (
+            ("feature_drift", "drift of the features"),
+            ("prediction_drift", "drift of the predictions"),
+            ("prediction_drift_between", "distance of the predictions from the stable predictor's"),
+        )
+    },
     # For the board only, from here on.
     "success_ratio": Measure(
         "share of answered requests",
         "ratio",
-        _share(_counted_by_others("$responses_good").expr, _REQUESTS),
+        _share(counted_by_others("$responses_good").expr, _REQUESTS),
         _REQUESTS,
     ),
     "predictions": Measure("predictions", "count", _ROWS, _ROWS),
     "prediction_distribution": Measure(
         "predictions by value",
         "count",
-        _counted_bins(series.PREDICTION, "$scope", "output", "le").expr,
+        counted_bins(series.PREDICTION, "$scope", "output", "le").expr,
         _ROWS,
     ),
     "traffic_ratio": Measure(
@@ -349,6 +274,21 @@ MEASURES = {
         _REQUESTS,
     ),
     "traffic_declared": Measure("declared share of the requests", "ratio", _DECLARED),
+    "feature_drift_each": Measure(
+        "drift of each feature",
+        "value",
+        f'max by ($identity,feature) (monitml:feature_drift:psi{{$scope,window="{drift.BOARD_SECONDS}s"}})',
+    ),
+    "feature_shares": Measure(
+        "shares of the rows by bin of each feature",
+        "ratio",
+        f'monitml:feature_rows:share{{$scope,window="{drift.BOARD_SECONDS}s"}}',
+    ),
+    "feature_reference": Measure(
+        "shares of the training data by bin of each feature",
+        "ratio",
+        "monitml:feature_reference:share{$scope}",
+    ),
     "model_gauges": Measure(
         "gauges of the model's own",
         "value",
@@ -426,7 +366,7 @@ def _count_names(window: int | str) -> dict[str, str]:
         of_all = found["requests"].replace("$responses", "$responses_of_all")
         return {**found, "requests_of_all": of_all}
     found = {
-        name: _sum(f'{_record_of(name)}{{$scope,window="{window}s"{_narrowed(count)}}}', *count.by)
+        name: total(f'{_record_of(name)}{{$scope,window="{window}s"{_narrowed(count)}}}', *count.by)
         for name, count in COUNTS.items()
     }
     return {**found, "requests_of_all": found["requests"].replace("$scope", "$deployment")}
@@ -434,6 +374,9 @@ def _count_names(window: int | str) -> dict[str, str]:
 
 def _render(text: str, what: Measure, target: str, scope: Scope, window: int | str) -> str:
     names = {"window": window, "settled": window, "gauge": what.gauge, "within": ""}
+    names["distance"] = what.distance
+    # What is compared is recorded, for the windows of monitors and for one of the board's.
+    names["drift_window"] = f"{window if isinstance(window, int) else drift.BOARD_SECONDS}s"
     if what.within:
         names["within"] = f',{series.WITHIN_LABEL}="{what.within}"'
     seconds = window_seconds(what, window) if isinstance(window, int) else window
@@ -446,6 +389,11 @@ def _render(text: str, what: Measure, target: str, scope: Scope, window: int | s
             # Each value of the gauge covers seconds_min already; the rest is looked up.
             names["gauge"] = f"{what.over_time}({what.gauge}[{seconds - what.seconds_min}s])"
     return _substitute(text, target, scope, names)
+
+
+def filled(text: str, target: str, scope: Scope, names: dict[str, str] | None = None) -> str:
+    """PromQL of a template of counting or drift, over a scope."""
+    return _substitute(text, target, scope, names or {})
 
 
 def _substitute(text: str, target: str, scope: Scope, names: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ are evaluated one after the other, so recording first delays no alert.
 
 from __future__ import annotations
 
-from . import hanging_rules, operational_rules, queries
+from . import drift, drift_rules, hanging_rules, operational_rules, queries
 from .figures import figure_template, limits, promql_number
 from .model_metrics import labels_of, measure_of
 from .queries import Scope
@@ -30,29 +30,38 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
         *_declared(deployment),
         *_gateway_responses(scope, target),
         *queries.counting_rules(target, Scope(scope.deployment), windows(deployment)),
-        *(
-            rule
-            for monitor in deployment["monitors"]
-            for rule in _monitor(deployment, monitor, target)
-        ),
+        *_monitors(deployment, target, of_drift=False),
         *operational_rules.of_deployment(deployment, scope, target),
         *hanging_rules.of_deployment(scope),
     ]
-    groups = {
-        f"monitml/{deployment['namespace']}/{deployment['name']}": rules,
-        "monitml": operational_rules.of_stack(target),
-    }
-    for rule in [rule for group in groups.values() for rule in group if "alert" in rule]:
+    name = f"monitml/{deployment['namespace']}/{deployment['name']}"
+    groups = [
+        {"name": name, "rules": rules},
+        {
+            "name": f"{name}/drift",
+            "interval": f"{drift.INTERVAL_SECONDS}s",
+            "rules": [
+                *drift_rules.recorded(deployment, target),
+                *_monitors(deployment, target, of_drift=True),
+            ],
+        },
+        {"name": "monitml", "rules": operational_rules.of_stack(target)},
+    ]
+    for rule in [rule for group in groups for rule in group["rules"] if "alert" in rule]:
         rule["annotations"]["link"] = _link(board_url, rule)
-    return {"groups": [{"name": name, "rules": group} for name, group in groups.items() if group]}
+    return {"groups": [group for group in groups if group["rules"]]}
 
 
 def windows(deployment: dict) -> list[int]:
-    """The windows that the monitors of a completed description look back, in seconds."""
+    """The windows that the monitors of a completed description look back, in seconds.
+
+    But for those on drift, which count by themselves.
+    """
     return sorted(
         {
             queries.window_seconds(measure_of(monitor), monitor["window_seconds"])
             for monitor in deployment["monitors"]
+            if monitor["measure"] not in drift.MEASURES
         }
     )
 
@@ -120,6 +129,15 @@ def _gateway_responses(scope: Scope, target: str) -> list[dict]:
     ]
 
 
+def _monitors(deployment: dict, target: str, of_drift: bool) -> list[dict]:
+    return [
+        rule
+        for monitor in deployment["monitors"]
+        if (monitor["measure"] in drift.MEASURES) == of_drift
+        for rule in _monitor(deployment, monitor, target)
+    ]
+
+
 def _monitor(deployment: dict, monitor: dict, target: str) -> list[dict]:
     scope = Scope.of(deployment, monitor["predictors"])
     labels = {"monitor": monitor["name"], **labels_of(monitor)}
@@ -138,7 +156,7 @@ def _monitor(deployment: dict, monitor: dict, target: str) -> list[dict]:
             )
             for bound, value in bounds.items()
         ),
-        _alert(monitor, scope, bounds),
+        _alert(monitor, target, scope, bounds),
     ]
 
 
@@ -146,7 +164,7 @@ def _record(name: str, expr: str, labels: dict) -> dict:
     return {"record": name, "expr": expr, "labels": dict(labels)}
 
 
-def _alert(monitor: dict, scope: Scope, bounds: dict) -> dict:
+def _alert(monitor: dict, target: str, scope: Scope, bounds: dict) -> dict:
     which = f'{{monitor="{monitor["name"]}",{scope.deployment}}}'
     signs = {"min": "<", "max": ">"}
     broken = " or ".join(
@@ -156,6 +174,8 @@ def _alert(monitor: dict, scope: Scope, bounds: dict) -> dict:
     expr = f"({broken}) and {queries.MONITOR_SAMPLES}{which} >= {max(monitor['min_samples'], 1)}"
     if monitor["measure"] == hanging_rules.MEASURE:
         expr = f"{expr} or {hanging_rules.waits_too_long(monitor, broken, scope)}"
+    if monitor["measure"] in drift.MEASURES and "max" in bounds:
+        expr = f"{expr} {drift_rules.unless_by_chance(monitor, target, scope)}"
     rule = {
         "alert": monitor["name"],
         "expr": expr,
@@ -179,12 +199,13 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
     output = '{{ with $labels.output }}{{ if ne . "prediction" }} ({{ . }}){{ end }}{{ end }}'
     words = measure.words
     own = hanging_rules.annotations(monitor) if monitor["measure"] == hanging_rules.MEASURE else {}
+    moved = drift_rules.moved(monitor) if monitor["measure"] in drift.MEASURES else ""
     return {
         "summary": f"{who}: the {words}{output} is {value}, allowed is {allowed}.",
         "description": (
             f"Predictor {{{{ $labels.predictor_name }}}}, version {{{{ $labels.predictor_version }}}}, of"
             f" {{{{ $labels.deployment_name }}}}: the {words}{output} is {value} over the last"
-            f" {window} s; allowed is {allowed}. Samples: {samples}."
+            f" {window} s; allowed is {allowed}. Samples: {samples}.{moved}"
         ),
         "value": value,
         "limit": allowed,

@@ -285,15 +285,18 @@ class Family:
 def run(options):
     """Serves until told to stop or the server ends; returns the exit status."""
     import monitml_metrics
+    import serve_files
     import serve_requests
     import serve_status
 
     check_model(options)
+    # Before anything of the model is read.
+    files = serve_files.ModelFiles(options.model_dir, os.environ.get("MONITML_ARTIFACT_DIR"))
     contract = read_contract(options.model_dir)
     try:
         layout = monitml_metrics.Layout.from_contract(contract)
         serve_status.sample_request(contract)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OSError) as error:
         sentence = "%s is not a contract as Seldon has it: %s."
         raise Problem(sentence % (os.environ["MONITML_CONTRACT"], error)) from error
     listener = take_port(options.listen, options.http_port, "predictions")
@@ -302,14 +305,14 @@ def run(options):
     take_port(options.listen, options.metrics_port, "metrics").close()
     path = os.environ.get("PREDICTIVE_UNIT_METRICS_ENDPOINT", "/metrics")
     server = serve_status.make_server(options.listen, options.metrics_port, path)
-    whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.outputs]
+    whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.counted]
     counted_for = json.dumps([*whose, read_boot()], sort_keys=True)
     directory = prepare_directory(options.metrics_dir, options.metrics_port, counted_for)
     token = secrets.token_hex(16)
     os.environ.update(MONITML_METRICS_DIR=directory, MONITML_PROBE_TOKEN=token)
 
     requests = serve_requests.Requests(directory, listener, options.timeout)
-    server.status = serve_status.Status(directory, layout, requests)
+    server.status = serve_status.Status(directory, layout, requests, files)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.listen, options.listen)
     address = (host, options.http_port)
     server.probe = serve_status.Probe(address, contract, token, layout, server.status)

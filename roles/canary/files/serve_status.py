@@ -224,8 +224,9 @@ class Probe:
 class Status:
     """Renders what the endpoints answer."""
 
-    def __init__(self, directory, layout, requests):
+    def __init__(self, directory, layout, requests, files):
         self._directory, self._layout, self.requests = directory, layout, requests
+        self._files = files
         self._labels = monitml_metrics.identity()
         self._process = ProcessMetrics()
         series_max = int(os.environ.get("MONITML_SERIES_MAX", SERIES_MAX))
@@ -278,6 +279,7 @@ class Status:
                 + self._of_model.render(self._labels)
                 + self.requests.render(self._labels)
                 + serve_warnings.render(self._directory, self._labels)
+                + self._files.render(self._labels)
                 + self._process.render(self._labels)
             )
 

@@ -63,7 +63,10 @@ def builder_files():
             name: ROOT / "roles/seldon/files" / name
             for name in ("serving.txt", "serving.in", "serving.toml", "loosen.py")
         },
-        "runtime/monitml_metrics.py": ROOT / "plugins/module_utils/serving/prediction_metrics.py",
+        **{
+            f"runtime/monitml_{name}.py": ROOT / f"plugins/module_utils/serving/prediction_{name}.py"
+            for name in ("metrics", "features")
+        },
         **{f"runtime/{path.name}": path for path in servers},
     }
     return [{"src": str(path), "path": name} for name, path in files.items()]

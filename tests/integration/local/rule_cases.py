@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 
+import numpy as np
 import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.watching import rules
 from watching_stack import housing_deployment
@@ -78,6 +79,49 @@ def gateway(who: str, parts, code: str = "2", milliseconds: int = 10) -> dict:
         f'{time}_bucket{{{who},le="+Inf"}}': counts,
         f"{time}_count{{{who}}}": counts,
     }
+
+
+def spread(who: str, of: str, rates: dict[str, float], reference: dict[str, float] | None = None) -> dict:
+    """The series of a server's rows by bin, each with its rows a second; of: feature="x" or output="x"."""
+    subject = "feature" if of.startswith("feature") else "prediction"
+    own = f'instance="a:1",{who},{of}'
+    return {
+        **{
+            f'monitml_{subject}_rows_total{{{own},bin="{name}"}}': steps((rate, SECONDS))
+            for name, rate in rates.items()
+        },
+        **{
+            f'monitml_{subject}_reference_rows{{{own},bin="{name}"}}': flat(rows)
+            for name, rows in (reference or {}).items()
+        },
+    }
+
+
+def psi(counts, reference) -> float:
+    """The population stability index as the documentation has it, of two lists of rows by bin."""
+    c, d = np.array(counts, dtype=float), np.array(reference, dtype=float)
+    p, q = c / c.sum(), d / d.sum()
+    filled = np.where(p > 0, p, np.minimum(0.5 / c.sum(), q))
+    other = np.where(q > 0, q, np.minimum(0.5 / d.sum(), p))
+    used = (p > 0) | (q > 0)
+    filled, other = filled[used], other[used]
+    return float(((filled - other) * np.log(filled / other)).sum())
+
+
+def chance(counts, reference, used=None) -> float:
+    """The PSI that chance reaches once in ten thousand windows, over the bins that are used."""
+    used = np.array(reference) > 0 if used is None else used
+    freedom = max(1, int(np.sum(used)) - 1)
+    part = 2 / (9 * freedom)
+    return float(freedom * (1 - part + 3.72 * part**0.5) ** 3 * (1 / np.sum(counts) + 1 / np.sum(reference)))
+
+
+def jensen_shannon(counts, reference) -> float:
+    """The distance of that name to base 2."""
+    p, q = (np.array(n, dtype=float) / sum(n) for n in (counts, reference))
+    middle = (p + q) / 2
+    halves = [np.where(x > 0, x * np.log2(np.where(x > 0, x, 1) / np.where(middle > 0, middle, 1)), 0) for x in (p, q)]
+    return float(np.sqrt(max(0.0, sum(half.sum() for half in halves) / 2)))
 
 
 def stack() -> dict:

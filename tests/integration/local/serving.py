@@ -59,8 +59,8 @@ def deploy(directory):
     directory.mkdir(parents=True, exist_ok=True)
     for source in (ROOT / "roles" / "canary" / "files").glob("serve*.py"):
         shutil.copy(source, directory)
-    metrics = ROOT / "plugins" / "module_utils" / "serving" / "prediction_metrics.py"
-    shutil.copy(metrics, directory / "monitml_metrics.py")
+    for source in (ROOT / "plugins" / "module_utils" / "serving").glob("prediction_*.py"):
+        shutil.copy(source, directory / source.name.replace("prediction_", "monitml_"))
     return directory
 
 

@@ -30,7 +30,9 @@ from rule_cases import (
     healthy,
     model,
     promtool,
+    psi,
     run,
+    spread,
     steps,
 )
 from watching_stack import housing_deployment
@@ -192,6 +194,13 @@ def unanswered(**_):
     }
 
 
+def moved(of, stable=None):
+    """All rows of bad lie in one bin, where training (or the stable predictor) had as many in another."""
+    reference = None if stable else {"low": 100, "high": 100}
+    theirs = spread(GOOD, of, {"low": 1, "high": 1}) if stable else {}
+    return lambda: {**spread(BAD, of, {"low": 0, "high": 1}, reference), **theirs}
+
+
 # measure -> (what breaks the limit, the limit, what is recorded of the broken predictor)
 BROKEN = {
     "prediction_mean": (valued(100), {"min": 1000}, 100),
@@ -206,6 +215,9 @@ BROKEN = {
     "latency_p99_seconds": (slow, {"max": 0.5}, 0.991),
     "requests_per_second": (lambda: gateway(BAD, ((50, SECONDS),)), {"max": 40}, 50),
     "traffic_deviation_ratio": (lambda: gateway(BAD, ((9, SECONDS),)), {"max": 0.3}, 0.5),
+    "feature_drift": (moved('feature="area"'), {"max": 0.2}, psi([0, 30], [100, 100])),
+    "prediction_drift": (moved('output="price"'), {"max": 0.2}, psi([0, 30], [100, 100])),
+    "prediction_drift_between": (moved('output="price"', stable=True), {"max": 0.2}, psi([0, 30], [30, 30])),
 }
 
 
@@ -227,6 +239,7 @@ def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
     output = (
         ',output="price"'
         if measure in ("prediction_mean", "prediction_min", "prediction_max")
+        or measure.startswith("prediction_drift")
         else ""
     )
     labels = (

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.watching import rules
-from rule_cases import BAD, ID, SECONDS, UP_GATEWAY, deployment_with, flat, gateway, healthy, run, steps
+from rule_cases import BAD, GOOD, ID, SECONDS, UP_GATEWAY, deployment_with, flat, gateway, healthy, promtool, run, steps
 
 
 def changed(changes: dict) -> dict:
@@ -21,6 +22,8 @@ def of(series: dict, *parts: str) -> str:
 UP_BAD = of(healthy(), "up{", "bad")
 COUNT_BAD = of(healthy(), "monitml_prediction_count", "bad")
 RQ_BAD = of(healthy(), "rq_xx", "bad")
+INFO_BAD = of(healthy(), "monitml_model_info", "bad")
+AT_BAD = 'job="models",instance="v2:1"'
 FAILING = 'monitml_inbox_failing_seconds{{receiver="Slack",reason="{0}"}}'
 WRONG = ID.format("bad", "v9")
 # What the parent of a server says of the requests to it.
@@ -46,6 +49,18 @@ OPERATIONAL = {
     "wrong version in the model": (
         {f"monitml_model_info{{{WRONG}}}": flat(1)},
         {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "a replica of another version": (
+        {UP_BAD: flat(1), INFO_BAD: None, f'monitml_model_info{{{AT_BAD},{ID.format("bad", "v1")}}}': flat(1)},
+        {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "a replica that is another predictor": (
+        {INFO_BAD: None, f"monitml_model_info{{{AT_BAD},{GOOD}}}": flat(1)},
+        {10: set(), 60: {"WrongVersionServed/bad"}},
+    ),
+    "files of a model changed": (
+        {f'monitml_model_file_changed{{{AT_BAD},{BAD},file="Model.py"}}': "_x20 1x20 stale"},
+        {19: set(), 25: {"ModelFilesChanged/bad"}, 50: set()},
     ),
     "replaced version": (
         gateway(WRONG, ((1, 15), (0, SECONDS))),
@@ -151,3 +166,96 @@ def test_every_alert_has_a_case():
         for alert in at
     }
     assert alerts == tried
+
+
+# -- which model each replica serves --------------------------------------------------------------
+
+
+def described(leaving=()):
+    """A deployment whose models have digests, with servers that leave at some ports."""
+    deployment = deployment_with()
+    for predictor, digest in zip(deployment["predictors"], ("aaa", "bbb")):
+        predictor["digest"] = digest
+    deployment["leaving"] = [
+        {"predictor": "bad", "version": "v2", "index": 0, "metrics_port": port} for port in leaving
+    ]
+    return deployment
+
+
+def reporting(*digests, version="v2", replicas=(0, 1)):
+    """Two servers of bad that report these digests."""
+    found = changed({UP_BAD: None, INFO_BAD: None})
+    found[of(found, "model_info", "good")] = None
+    found[f'monitml_model_info{{job="models",instance="v1:1",replica="0",{GOOD},digest="aaa"}}'] = flat(1)
+    for index, digest in zip(replicas, digests):
+        at = f'job="models",instance="h:90{index}1",replica="{index}"'
+        own = ID.format("bad", version if index else "v2")
+        found[f"up{{{at},{BAD}}}"] = flat(1)
+        found[f'monitml_model_info{{{at},{own},digest="{digest}"}}'] = flat(1)
+        found[f'monitml_prediction_count{{{at},{BAD},output="price"}}'] = flat(0)
+    return {name: text for name, text in found.items() if text is not None}
+
+
+@pytest.mark.parametrize(
+    ("series", "leaving", "fires"),
+    [
+        (reporting("bbb", "bbb"), (), False),
+        (reporting("bbb", "ccc"), (), True),
+        (reporting("bbb", "ccc"), (9011,), False),
+        (reporting("bbb", "ccc"), (9001,), True),
+        (reporting("bbb", "bbb", version="v1"), (), True),
+    ],
+    ids=["as described", "another model", "one that leaves", "another that leaves", "another version"],
+)
+def test_each_replica_is_held_against_what_is_described(tmp_path, series, leaving, fires):
+    expected = {"WrongVersionServed/bad"} if fires else set()
+    run(tmp_path, series, {10: set(), 60: expected, 300: expected}, described(leaving))
+
+
+def test_in_a_cluster_who_leaves_is_known_by_name_and_who_is_wrong_by_its_pod(tmp_path):
+    deployment = described()
+    deployment["leaving"] = [{"name": "housing-bad-1", "predictor": "bad", "version": "v2"}]
+    series = {}
+    for name, text in reporting("bbb", "ccc").items():
+        series[name.replace('replica="0"', 'pod="bad-0"').replace('replica="1"', 'server="housing-bad-1",pod="bad-1"')] = text
+    rules_of = rules.alert_rules(deployment, "deployments")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules_of, width=10000))
+    query = 'count by (pod) (ALERTS{alertname="WrongVersionServed",alertstate="firing"})'
+    quiet = [{"expr": query, "eval_time": "60s", "exp_samples": []}]
+    promtool(tmp_path, series, promql_expr_test=quiet)
+    deployment["leaving"] = []
+    rules_of = rules.alert_rules(deployment, "deployments")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules_of, width=10000))
+    told = [{"expr": query, "eval_time": "60s", "exp_samples": [{"labels": '{pod="bad-1"}', "value": 1}]}]
+    promtool(tmp_path, series, promql_expr_test=told)
+
+
+@pytest.mark.parametrize(
+    ("series", "sentence"),
+    [
+        (reporting("bbb", "ccc"), "bad is to be v2 (digest bbb), replica 1 runs v2 (digest ccc)"),
+        (reporting("bbb", "eee", version="v1"), "bad is to be v2 (digest bbb), replica 1 runs v1 (digest eee)"),
+    ],
+)
+def test_the_message_says_what_is_to_be_and_what_is(tmp_path, series, sentence):
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules.alert_rules(described()), width=10000))
+    digest = {"digest": "ccc"} if "ccc" in sentence else {}
+    labels = {
+        "namespace": "seldon",
+        "deployment_name": "housing",
+        "predictor_name": "bad",
+        "predictor_version": "v2",
+        "instance": "h:9011",
+        "replica": "1",
+        "severity": "critical",
+        **digest,
+    }
+    annotations = {
+        "summary": f"{sentence}.",
+        "description": f"{sentence}. Its server is at h:9011."
+        " Its predictions may not be those of the model you mean to serve.",
+        "link": "/user/?namespace=seldon&deployment=housing&predictor=bad",
+    }
+    fired = {"exp_labels": labels, "exp_annotations": annotations}
+    tests = [{"eval_time": "60s", "alertname": "WrongVersionServed", "exp_alerts": [fired]}]
+    promtool(tmp_path, series, alert_rule_test=tests)

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.monitml.stack.plugins.module_utils.serving import prediction_metrics
 
 HOUSING = Path(__file__).resolve().parents[3] / "models" / "housing"
 DATA = HOUSING / "data" / "kc_house_prices.csv.gz"
@@ -99,3 +100,26 @@ def test_nothing_is_written_for_data_that_cannot_be_used(train, tmp_path):
         train.main(["--data", str(tmp_path / "none.csv"), "--output", str(output)])
     assert "no data file" in str(ended.value)
     assert not output.exists()
+
+
+def test_training_and_contract_know_the_same_spread_of_the_same_data(train):
+    features, prices = train.read_data(str(DATA))
+    contract = json.loads((HOUSING / "contract.json").read_text())
+    found = train.make_reference(features, prices)
+    for entry in contract["features"]:
+        trained = found["features"][entry["name"]]
+        assert entry["reference"] == {key: trained[key] for key in entry["reference"]}
+        assert trained.get("range", entry.get("range")) == entry.get("range")
+    (target,) = contract["targets"]
+    assert target["reference"]["shares"] == found["targets"]["price"]["shares"]
+
+
+def test_a_server_takes_what_training_writes(train, tmp_path, monkeypatch):
+    features, prices = train.read_data(str(DATA))
+    contract = json.loads((HOUSING / "contract.json").read_text())
+    (tmp_path / "reference.json").write_text(json.dumps(train.make_reference(features * 2, prices)))
+    monkeypatch.setenv("MONITML_ARTIFACT_DIR", str(tmp_path))
+    layout = prediction_metrics.Layout.from_contract(contract)
+    bins = {name: bins for name, bins, _column, _cell in layout.features.named}
+    assert bins["sqft_living"].names[:2] == ["below 580", "580 to 2180"]
+    assert layout.references["price"][2] == pytest.approx(0.001434 * 21613)

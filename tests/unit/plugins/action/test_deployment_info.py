@@ -62,6 +62,17 @@ def test_unknown_keys_are_refused(models):
     assert "predictor" in told
 
 
+def test_a_reference_that_a_server_would_refuse_is_told(models):
+    feature = {**CONTRACT["features"][0], "reference": {"rows": 5, "bins": [1], "shares": [0.5, 0.1]}}
+    contract = {**CONTRACT, "features": [feature]}
+    (models / "house" / "contract.json").write_text(json.dumps(contract))
+    told = failure(models)
+    assert "contract.json: feature 1 (size): the shares of its reference must sum to 1." in told
+    feature["reference"] = {"rows": 5, "bins": list(range(1, 1000)), "shares": [0.001] * 1000}
+    (models / "house" / "contract.json").write_text(json.dumps(contract))
+    assert "its features have 1003 bins, and each is a series of every server: at most 1000" in failure(models)
+
+
 def test_all_problems_are_told_at_once(models):
     told = failure(
         models,

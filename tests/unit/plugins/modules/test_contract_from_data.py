@@ -37,6 +37,7 @@ def run(capsys, tmp_path):
             "data": str(tmp_path / "data.csv"),
             "path": str(tmp_path / "contract.json"),
             "targets": ["price"],
+            "reference": False,
             **options,
         }
         with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
@@ -44,6 +45,16 @@ def run(capsys, tmp_path):
         return caught.value.code, json.loads(capsys.readouterr().out)
 
     return call
+
+
+def test_a_contract_says_how_the_data_is_spread_unless_told_otherwise(run, tmp_path):
+    contract = run(reference=True)[1]["contract"]
+    grade, _lat, water = (entry["reference"] for entry in contract["features"])
+    assert grade == {"rows": 7, "bins": [1, 2, 3, 4, 5, 6], "shares": [0.142857] * 7}
+    assert water == {"rows": 7, "values": [0, 1], "shares": [0.857143, 0.142857]}
+    assert contract["targets"][0]["bins"][0] == 180000 and contract["targets"][0]["reference"]["rows"] == 7
+    assert contract_from_data.ARGUMENT_SPEC["reference"]["default"] is True
+    assert json.loads((tmp_path / "contract.json").read_text()) == contract
 
 
 def test_a_contract_is_written_once(run, tmp_path):

@@ -7,7 +7,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ansible_collections.monitml.stack.plugins.module_utils.serving import prediction_metrics
+from ansible_collections.monitml.stack.plugins.module_utils.serving import prediction_features, prediction_metrics
 
 sys.modules.setdefault("monitml_metrics", prediction_metrics)
+sys.modules.setdefault("monitml_features", prediction_features)
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "canary" / "files"))

@@ -198,9 +198,12 @@ def test_every_family_has_its_type_and_labels(tmp_path, monkeypatch):
             assert sample.labels["model_version"] == sample.labels["predictor_version"] == "v1"
     # The rest is shown by others: of processes and requests, of the model's own metrics, of its start.
     others = ("process_", "monitml_model_metric_", "monitml_request", metrics.MODEL_WARNING)
-    others += (metrics.HUNG, metrics.STOPPED)
+    others += (metrics.HUNG, metrics.STOPPED, metrics.MODEL_FILE_CHANGED)
+    # Of features and references: test_prediction_features.py.
+    others += ("monitml_feature_", "monitml_prediction_reference_")
     expected = {n for n in metrics.FAMILIES if not n.startswith(others)}
-    assert {n + ("_total" if t == "counter" else "") for n, t in found.items()} == expected
+    names = {n + ("_total" if t == "counter" else "") for n, t in found.items()}
+    assert {n for n in names if not n.startswith(others)} == expected
 
 
 def test_extremes_are_of_the_last_30_seconds(tmp_path):
@@ -654,7 +657,7 @@ def test_what_is_counted_is_what_is_shown(tmp_path):
     shown = scrape(tmp_path, layout)
     assert [value(shown, name, **own) for name, own, _count in found] == [n for *_who, n in found]
     # All that only grows, but for the bins.
-    grows = [name for name, _own in shown if name.endswith(("_total", "_count"))]
+    grows = [n for n, own in shown if n.endswith(("_total", "_count")) and "bin" not in dict(own)]
     assert len(found) == len(grows)
     past = metrics.render_past(found, {30: range(len(found)), 60: [0] * len(found)}, labels={})
     lines = [line for line in past.splitlines() if not line.startswith("#")]

@@ -43,7 +43,7 @@ def test_the_definition_is_sound(definition):
     [
         (lambda panel: panel.update(kind="pie"), "kind 'pie' is not one of"),
         (lambda panel: panel.update(unit="miles"), "unit 'miles' is not one of"),
-        (lambda panel: panel.update(optional=True), "only lines can be optional"),
+        (lambda panel: panel.update(optional=True), "only lines and shares can be optional"),
         (lambda panel: panel.update(width=30), "width 30 is not between"),
         (lambda panel: panel.update(id="Big one"), "the id must be of lower-case"),
         (lambda panel: panel["series"][0].update(measure="mood"), "there is no measure 'mood'"),
@@ -130,7 +130,7 @@ def test_grafanas_dashboard_is_plain_json_with_a_fixed_uid(definition, target):
 
 def test_grafanas_panels_are_core_panels_on_the_chosen_data_source(definition):
     panels = watching_dashboard.dashboard(definition)["panels"]
-    assert {panel["type"] for panel in panels} <= {"stat", "timeseries", "heatmap", "table"}
+    assert {panel["type"] for panel in panels} <= {"stat", "timeseries", "heatmap", "bargauge", "table"}
     assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
     assert len({panel["id"] for panel in panels}) == len(panels) == len(definition["panels"])
 

@@ -12,13 +12,22 @@ import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.serving import (
     prediction_metrics as series,
 )
-from ansible_collections.monitml.stack.plugins.module_utils.watching import model_metrics, queries
+from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    drift_rules,
+    model_metrics,
+    queries,
+)
 from ansible_collections.monitml.stack.plugins.module_utils.watching.queries import MEASURES, Scope
 from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[5]
 SCOPE = Scope('namespace="seldon",deployment_name="housing"', 'predictor_name=~"good|bad"')
+DEPLOYMENT = {
+    "namespace": "seldon",
+    "name": "housing",
+    "predictors": [{"name": "good", "version": "v1", "traffic": 100, "shadow": False}],
+}
 MEASURE = st.sampled_from(sorted(MEASURES))
 TARGET = st.sampled_from(sorted(queries.TARGETS))
 
@@ -76,9 +85,14 @@ def test_measures_read_the_families_of_the_instrumentation():
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_what_a_measure_counts_is_recorded_for_its_window(measure):
+    compared = {**DEPLOYMENT, "monitors": [{"measure": "feature_drift", "window_seconds": 300}]}
     recorded = {
         (rule["record"], rule["labels"]["window"])
-        for rule in queries.counting_rules("local", SCOPE, [30, 300])
+        for rule in [
+            *queries.counting_rules("local", SCOPE, [30, 300]),
+            *drift_rules.recorded(compared, "local"),
+        ]
+        if "window" in rule.get("labels", {})
     }
     for query in (queries.value_query, queries.samples_query):
         read = re.findall(
