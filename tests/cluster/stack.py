@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -141,6 +142,12 @@ class Stack:
             for one in found
             if "deletionTimestamp" not in one["metadata"]
         }
+
+    def measured(self, query: str) -> set[str]:
+        """The predictors of which Prometheus has a value."""
+        where = "/api/v1/namespaces/monitml/services/http:monitml-analytics:9090/proxy/api/v1/query?"
+        told = json.loads(self.cluster.kubectl("get", "--raw", where + urllib.parse.urlencode({"query": query})))
+        return {sample["metric"].get("predictor_name", "") for sample in told["data"]["result"]}
 
     @contextlib.contextmanager
     def asked(self) -> Iterator[Asked]:

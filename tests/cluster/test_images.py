@@ -38,7 +38,7 @@ def _push(dockerd: Dockerd, cluster: Cluster, image: str, repository: str) -> di
         "ca_file": str(cluster.registry.ca_file),
     }
     done = subprocess.run(
-        [sys.executable, str(ROOT / "plugins/modules/image_push.py")],
+        [sys.executable, "-m", "ansible_collections.monitml.stack.plugins.modules.image_push"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
         env=dict(os.environ, PYTHONPATH=str(ROOT / ".collections")),
         capture_output=True,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.monitml.stack.plugins.module_utils.watching import queries
 from stack import PREDICTOR, VERSION, Stack, ask, build_images, described
 from testbed import faults
 from testbed.cluster import Cluster
@@ -82,6 +83,25 @@ def test_a_bad_model_becomes_a_message(cluster: Cluster, deployed: Stack) -> Non
     assert "after the first answer of bad: Predictor bad, version v2, of housing: the average prediction" in told
     assert "is 100 over the last 30 s; allowed is at least 100,000." in told
     assert "Board http://127.0.0.1:3001/user/" in told
+
+
+def test_what_is_measured_is_on_real_series(cluster: Cluster, deployed: Stack) -> None:
+    # Of the requests of the test before. The models give no metrics of their own, and nobody tells of the
+    # nodes' disks; whether a split is judged and an alert fires is a matter of when one looks.
+    left_out = {name for name in queries.MEASURES if name.startswith(("model_", "disk_"))}
+    left_out |= {"traffic_deviation_ratio", "firing_alerts"}
+    scope = queries.Scope('namespace="seldon",deployment_name="housing"')
+
+    def unmeasured() -> list[str]:
+        return [
+            name
+            for name in queries.MEASURES
+            if name not in left_out
+            and {"good", "bad"} - deployed.measured(queries.value_query(name, "deployments", scope, "5m"))
+        ]
+
+    # Each at its own pace: Envoy adds up its latencies every five seconds.
+    wait_until(lambda: not unmeasured(), 20, 1, lambda: f"without a value: {unmeasured()}")
 
 
 def test_traffic_moves_without_a_failed_request_and_no_pod_is_touched(cluster: Cluster, deployed: Stack) -> None:

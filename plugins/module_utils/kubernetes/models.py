@@ -172,7 +172,9 @@ def _of_predictor(deployment: dict, predictor: dict, settings: dict) -> list[dic
 
 
 def _pod(deployment: dict, predictor: dict, name: str, settings: dict) -> dict:
-    probe = {"httpGet": {"path": "/ready", "port": "metrics"}, "timeoutSeconds": 6}
+    # A real prediction, asked by our server of itself; and then whether it answers, which costs nothing.
+    start = {"httpGet": {"path": "/ready", "port": "metrics"}, "timeoutSeconds": 6, "periodSeconds": 1}
+    answering = {"httpGet": {"path": "/answering", "port": "metrics"}, "timeoutSeconds": 2, "periodSeconds": 1}
     environment = {
         **server_environment(deployment, predictor, settings["series_max"]),
         # Outlives a container that was killed, so that counting goes on.
@@ -196,9 +198,8 @@ def _pod(deployment: dict, predictor: dict, name: str, settings: dict) -> dict:
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
         "resources": settings["resources"],
-        # A real prediction, asked by our server of itself.
-        "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": int(settings["start_seconds"])},
-        "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
+        "startupProbe": {**start, "failureThreshold": int(settings["start_seconds"])},
+        "readinessProbe": {**answering, "failureThreshold": 3},
         "lifecycle": {"preStop": {"exec": {"command": ["/opt/serving/bin/python", "-c", drain]}}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -15,8 +15,8 @@ from .scraping import prometheus_config
 # Istio's gateways show their Envoy's statistics there.
 _GATEWAY_PORT = "http-envoy-prom"
 _METRICS_PORT = "metrics"
-# There are thousands; asked for are those that lead to models.
-_STATISTICS = r"^cluster\.outbound.{port}.*\.(upstream_rq|membership_|upstream_cx_connect_fail)"
+# There are thousands; asked for are those that lead to models, and since when it counts.
+_STATISTICS = r"^(cluster\.outbound.{port}.*\.(upstream_rq|membership_|upstream_cx_connect_fail)|server\.uptime)"
 # Istio has Envoy write the class of an answer's status otherwise than Envoy itself does.
 _AS_STOCK = [
     {
@@ -100,7 +100,8 @@ def _gateway(deployment: dict, kept: dict, settings: dict) -> dict:
 
     every = cluster(f"({'|'.join(map(re.escape, servers))})")
     relabelled = [
-        {"source_labels": ["cluster_name"], "regex": every, "action": "keep"},
+        # Without a name: what is of the gateway as a whole.
+        {"source_labels": ["cluster_name"], "regex": f"|{every}", "action": "keep"},
         *(
             _name("cluster_name", every, label, deployment[key])
             for label, key in zip(IDENTITY[:2], ("namespace", "name"))

@@ -77,6 +77,7 @@ def test_what_leads_elsewhere_is_not_kept():
     # What only asks how things are is no request.
     assert of_gateway("housing-good-1", series, port=8001) is None
     assert of_gateway("housing-good-1", "envoy_cluster_lb_healthy_panic") is None
+    assert relabelled(jobs()["gateway"]["metric_relabel_configs"], {"__name__": "envoy_server_uptime"})
 
 
 def test_pods_are_found_by_their_labels_and_named_by_them():
