@@ -117,7 +117,7 @@ class Continuous:
             return len(self.names) - 1
         if value < self._low:
             return 0
-        if value != value:
+        if math.isnan(value):
             return len(self.names) - 1
         return 1 + bisect.bisect_left(self._bounds, value)
 
@@ -166,7 +166,8 @@ class Categorical:
         except TypeError:
             place = None  # lists and such are no value of any
         if place is None:
-            return len(self.names) - (1 if value != value else 2)
+            missing = isinstance(value, float) and math.isnan(value)
+            return len(self.names) - (1 if missing else 2)
         return place
 
     def counts(self, column):
@@ -191,7 +192,9 @@ def _end(end):
 def _as_rows(data):
     """DATA of a request as rows: an array of two dimensions or a list of lists; None for neither."""
     if hasattr(data, "ndim"):
-        return None if not data.ndim else data if data.ndim == 2 else data.reshape(1, -1) if data.ndim == 1 else None
+        if data.ndim == 1:
+            return data.reshape(1, -1)
+        return data if data.ndim == 2 else None
     if not isinstance(data, list):
         return None
     return data if data and all(isinstance(row, list) for row in data) else [data]

@@ -631,7 +631,9 @@ def _watch_predict_raw(predict_raw):
             data = _raw_data(answer)[0]
             _take({} if data is None else data, _rows(sent))
 
-        call = lambda: predict_raw(self, msg, *arguments, **keywords)  # noqa: E731
+        def call():
+            return predict_raw(self, msg, *arguments, **keywords)
+
         return _guard(self, meta, call, count, (sent, names))
 
     return watched

@@ -152,7 +152,8 @@ def test_the_board_shows_what_moved_first(stack):
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(f"{stack.url}/user/?namespace=seldon&deployment=housing&predictor=good")
-        page.wait_for_selector("#panel-features [data-feature]")
+        # The board's window is compared each two seconds, and may be drawn before.
+        page.wait_for_selector("#panel-features .spread:first-child[data-feature=sqft_living]")
         page.wait_for_selector("#panel-feature_drift svg path.line[d]", state="attached")
         page.wait_for_selector("#panel-prediction_drift svg path.line[d]", state="attached")
         shown = page.eval_on_selector_all("#panel-features [data-feature]", "all => all.map(e => e.dataset.feature)")

@@ -204,4 +204,3 @@ def test_the_message_says_which_way_predictions_went(tmp_path):
     words = "distance of the predictions from the stable predictor's"
     text = told(tmp_path, monitor, series, {"output": "price"}, (words, f"{value:.4g}"))
     assert f" price moved by {value:.3g}: 100 % lie in up to 1000, 0 % of the stable predictor's." in text
-
