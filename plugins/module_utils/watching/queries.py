@@ -19,7 +19,7 @@ from string import Template
 
 from ..serving import prediction_metrics as series
 from . import drift
-from .counting import counted, counted_bins, counted_by_others, less, not_shown, total
+from .counting import Count, counted, counted_bins, counted_by_others, less, not_shown, total
 
 IDENTITY = ("namespace", "deployment_name", "predictor_name", "predictor_version")
 

@@ -110,7 +110,7 @@ def test_without_a_reference_or_rows_there_is_no_value(tmp_path):
         **spread(BAD, 'feature="x"', {"low": 0}, {"low": 10, "high": 10}),
     }
     between = {"name": "Between", "measure": "prediction_drift_between", "max": 0.1}
-    found = (60, f'count({{__name__=~"monitml:monitor:value"}}) or vector(0)', {"{}": 0})
+    found = (60, 'count({__name__=~"monitml:monitor:value"}) or vector(0)', {"{}": 0})
     run(tmp_path, series, {60: set()}, deployment_with(DRIFT, between), [found])
 
 

@@ -243,6 +243,7 @@ def test_a_grpc_server_that_hangs_is_known_too(serve, clients, tmp_path):
         "threads = [threading.Thread(target=ask) for _one in range(3)]\n"
         "[one.start() for one in threads]; [one.join() for one in threads]\n"
     )
+
     def ask(what):
         return subprocess.run(
             [find_python(), str(script), str(port), what], capture_output=True, text=True, check=True
