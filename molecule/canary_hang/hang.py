@@ -112,7 +112,11 @@ def main():
         told["message"], told["answered"] = message and message[0], clients.answered
         told["seconds"] = message and message[0]["received_at"] - clients.first_sent_at
         told["alerts"] = sorted(
-            {alert["labels"]["alertname"] for alert in get(settings["alertmanager"] + "/api/v2/alerts?active=true")}
+            {
+                alert["labels"]["alertname"]
+                for alert in get(settings["alertmanager"] + "/api/v2/alerts?active=true")
+                if alert["labels"].get("predictor_name") == settings["predictor"]
+            }
         )
     finally:
         clients.done.set()
