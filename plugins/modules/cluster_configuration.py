@@ -150,8 +150,6 @@ def main():
             watching.wait_for_models()
     except (KubernetesError, OSError) as error:
         module.fail_json(msg=str(error))
-    except ImportError as error:
-        module.fail_json(msg=f"The Python package {error.name} is missing on the controller: pip install kubernetes.")
     module.exit_json(changed=not current)
 
 

@@ -109,8 +109,6 @@ def main():
         found, problems = look(api, given)
     except (KubernetesError, ValueError) as error:
         module.fail_json(msg=f"{error} Nothing has been changed.")
-    except ImportError as error:
-        module.fail_json(msg=f"The Python package {error.name} is missing on the controller: pip install kubernetes.")
     if problems:
         module.fail_json(msg="\n".join([*problems, "Nothing has been changed."]), found=found)
     module.exit_json(changed=False, words=preflight.words(found, given["context"] or ""), found=found)

@@ -98,7 +98,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.yaml import yaml_dump
 
-from ..module_utils.kubernetes import convergence
+from ..module_utils.kubernetes import convergence, kinds
 from ..module_utils.kubernetes.api import Api
 from ..module_utils.kubernetes.arrival import Arrival
 from ..module_utils.kubernetes.errors import KubernetesError
@@ -142,6 +142,9 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     given = module.params
     try:
+        kinds.check([*given["objects"], *given["kept"]])
+        for kind in given["kinds"]:
+            kinds.named(kind)
         api = Api(given["kubeconfig"] or "", given["context"] or "")
         if given["state"] == "present":
             outcome = present(api, given, module.check_mode)
@@ -149,8 +152,6 @@ def main():
             outcome = remove_everything(api, given["instance"], given["namespaces"], time, module.check_mode)
     except KubernetesError as error:
         module.fail_json(msg=str(error))
-    except ImportError as error:
-        module.fail_json(msg=f"The Python package {error.name} is missing on the controller: pip install kubernetes.")
     diff = {"before": _text(outcome.before), "after": _text(outcome.after)}
     module.exit_json(changed=outcome.changed, applied=outcome.applied, removed=outcome.removed, diff=diff)
 

@@ -79,8 +79,6 @@ def main():
         ]
     except KubernetesError as error:
         module.fail_json(msg=str(error))
-    except (ImportError, KeyError) as error:
-        module.fail_json(msg=f"Not known here: {error}.")
     module.exit_json(changed=False, objects=found)
 
 

@@ -25,8 +25,12 @@ _PERHAPS_PASSING, _PERHAPS_SECONDS = 500, 3
 
 def configuration(kubeconfig: str, context: str):
     """The client's configuration for a kubeconfig; raises KubernetesError."""
-    from kubernetes import client, config
-
+    try:
+        from kubernetes import client, config
+    except ImportError as error:
+        raise KubernetesError(
+            f"The Python package {error.name} is missing on the controller: pip install kubernetes."
+        ) from error
     found = client.Configuration()
     path = Path(kubeconfig).expanduser() if kubeconfig else None
     if path and not path.is_file():
@@ -53,9 +57,9 @@ class Api:
     """One cluster. patience: how many seconds it may be away before that is an error."""
 
     def __init__(self, kubeconfig: str = "", context: str = "", patience: float = 60, clock=time):
+        self.configuration = configuration(kubeconfig, context)
         from kubernetes.client import rest
 
-        self.configuration = configuration(kubeconfig, context)
         self._pool = rest.RESTClientObject(self.configuration).pool_manager
         self._patience, self._clock = patience, clock
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from .errors import KubernetesError
+
 MANAGED_BY = {"app.kubernetes.io/managed-by": "monitml.stack"}
 INSTANCE_LABEL = "monitml.stack/instance"
 GROUP_LABEL = "monitml.stack/group"
@@ -69,8 +71,21 @@ def kind_of(thing: dict) -> Kind:
 
 
 def named(name: str) -> Kind:
-    """The kind of a name, such as Deployment."""
+    """The kind of a name, such as Deployment; raises KubernetesError for one that is none of these."""
+    if name not in _BY_NAME:
+        raise KubernetesError(f"'{name}' is no kind that is made here: use one of {', '.join(_BY_NAME)}.")
     return _BY_NAME[name]
+
+
+def check(things: list[dict]):
+    """Raises KubernetesError where one is no object of a kind above, before anything is done with it."""
+    for number, thing in enumerate(things, start=1):
+        about = thing.get("metadata")
+        name = about.get("name") if isinstance(about, dict) else None
+        if not isinstance(name, str) or not name:
+            raise KubernetesError(f"Object {number} of {len(things)} has no name in its metadata: give it one.")
+        if named(str(thing.get("kind"))).namespaced and not about.get("namespace"):
+            raise KubernetesError(f"{thing['kind']} {name} has no namespace in its metadata: give it one.")
 
 
 def in_order(things: list[dict]) -> list[dict]:

@@ -47,8 +47,6 @@ def opened(given):
         return open_ports(Api(given["kubeconfig"] or "", given["context"] or ""), given), None
     except (KubernetesError, OSError) as error:
         return None, str(error)
-    except ImportError as error:
-        return None, f"The Python package {error.name} is missing on the controller: pip install kubernetes."
 
 
 def serve_apart(given):

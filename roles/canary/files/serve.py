@@ -326,18 +326,20 @@ def run(options):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     LOG.info("Serving %s on port %d.", options.model_class, options.http_port)
     try:
-        return wait(family, requests)
+        return wait(family, requests, listener)
     finally:
         if not options.metrics_dir:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def wait(family, requests):
+def wait(family, requests, listener):
     """Waits for a signal to stop, or a server that ends or hangs; returns the exit status."""
     while True:
         received = signal.sigtimedwait(_SIGNALS, HANGING_SECONDS)
         if received and received.si_signo != signal.SIGCHLD:
             LOG.info("Stopping.")
+            # Nobody new is to wait here for those who end: they are refused, and ask elsewhere.
+            listener.close()
             family.stop(graceful=True)
             return 0
         ended = family.reap()

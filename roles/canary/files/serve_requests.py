@@ -236,6 +236,9 @@ class Requests:
                     self._workers[name] = _Worker(path)
 
     def _queued(self):
+        if self._listener.fileno() < 0:
+            self._listening = False
+            return 0
         info = self._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         state, unaccepted = _TCP_INFO.unpack(info)
         self._listening = state == _LISTEN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 
 import pytest
@@ -66,6 +67,37 @@ def test_what_is_refused_is_said(monkeypatch, capsys):
     assert told["failed"] and "exceeded quota: full. Raise the quota" in told["msg"]
     told = run(cluster_objects, monkeypatch, capsys, KubernetesError("No cluster."), instance="monitml")
     assert told["msg"] == "No cluster."
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"objects": [{"kind": "ConfigMap"}]}, "Object 1 of 1 has no name"),
+        ({"objects": [{"kind": "ConfigMap", "metadata": "one"}]}, "Object 1 of 1 has no name"),
+        ({"objects": [config(), {"kind": "Cake", "metadata": {"name": "x"}}]}, "'Cake' is no kind that is made here"),
+        ({"kept": [{"metadata": {"name": "x"}}]}, "'None' is no kind"),
+        ({"objects": [{"kind": "Secret", "metadata": {"name": "x"}}]}, "Secret x has no namespace"),
+        ({"group": "tests", "kinds": ["Cake"]}, "use one of Namespace"),
+    ],
+)
+def test_what_is_no_object_is_refused_before_anything_is_made(monkeypatch, capsys, wrong, told):
+    api = FakeApi()
+    found = run(cluster_objects, monkeypatch, capsys, api, instance="monitml", **wrong)
+    assert found["failed"] and told in found["msg"] and not api.things
+
+
+def test_a_kind_that_is_not_known_is_named(monkeypatch, capsys):
+    given = {"instance": "monitml", "kinds": ["Cake"], "namespaces": ["monitml"]}
+    told = run(cluster_objects_info, monkeypatch, capsys, FakeApi(), **given)
+    assert told["failed"] and "'Cake' is no kind" in told["msg"]
+
+
+def test_a_missing_client_is_named_with_the_cure(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with patch_module_args({"instance": "monitml", "kinds": ["Secret"], "namespaces": ["monitml"]}):
+        with pytest.raises(SystemExit):
+            cluster_objects_info.main()
+    assert "pip install kubernetes" in json.loads(capsys.readouterr().out)["msg"]
 
 
 def test_what_is_there_is_listed(monkeypatch, capsys):

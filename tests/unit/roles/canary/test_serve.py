@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import types
 
 import monitml_metrics
 import pytest
@@ -198,3 +200,17 @@ def test_process_numbers_are_of_the_whole_tree():
     assert values[monitml_metrics.PROCESS_CPU] < own + 60
     assert values[monitml_metrics.PROCESS_MEMORY] > 5e6
     assert values[monitml_metrics.PROCESS_START] > 1.6e9
+
+
+def test_a_server_that_ends_listens_no_more(monkeypatch):
+    """Else whoever comes meanwhile would wait for those who end, and be cut off."""
+    listener, seen = serve.take_port("127.0.0.1", 0, "predictions"), []
+
+    class Family:
+        def stop(self, graceful):
+            seen.append((graceful, listener.fileno()))
+
+    told = types.SimpleNamespace(si_signo=signal.SIGTERM)
+    monkeypatch.setattr(serve.signal, "sigtimedwait", lambda *_arguments: told)
+    assert serve.wait(Family(), None, listener) == 0
+    assert seen == [(True, -1)]
