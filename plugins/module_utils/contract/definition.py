@@ -6,7 +6,8 @@ A contract has ``features`` and ``targets``, each with ``name``, ``ftype`` (cont
 categorical), ``dtype`` (FLOAT, INT or STRING), ``range`` (two numbers, either of which may be
 "inf"), ``values``, ``shape`` and ``repeat``, with the meaning that Seldon's own tester gives them
 (seldon_core.microservice_tester). ``outside``, of a feature or of the whole contract, is ours: it
-says whether the model has to "answer" or to "refuse" inputs that the contract does not allow.
+says whether the model has to "answer" or to "refuse" inputs that the contract does not allow; and
+``private``, of a feature, true where its values are not to be written down.
 """
 
 from __future__ import annotations
@@ -328,6 +329,8 @@ def entry_problems(where, entry):
         found.append("%s: a categorical column needs its 'values'." % where)
     if entry.get("ftype") == "continuous" and not _is_range(entry.get("range")):
         found.append("%s: 'range' must be two numbers (or \"inf\"), the lower one first." % where)
+    if not isinstance(entry.get("private", False), bool):
+        found.append("%s: private is %r; write true or false." % (where, entry["private"]))
     return found
 
 

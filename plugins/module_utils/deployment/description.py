@@ -22,6 +22,8 @@ METRIC = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 PREDICTOR_HEADER = "x-monitml-predictor"
 VERSION_HEADER = "x-monitml-version"
 ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+# Fewer hold too few answers for a label to find one.
+ANSWERS_BYTES_MIN = 1_000_000
 # Watched unless a monitor of the description has its measure: nothing else sees a model that hangs.
 UNANSWERED = {
     "name": "RequestsUnanswered",
@@ -46,6 +48,7 @@ def problems(description: dict) -> list[str]:
         *_name_problems(description),
         *_traffic_problems(description["predictors"]),
         *_monitor_problems(description),
+        *_answers_problems(description.get("answers") or {}),
     ]
 
 
@@ -147,6 +150,15 @@ def _metric_problems(monitor: dict, low: float | None, high: float | None) -> li
         found.append(f"watches the metric '{name}': write '_' for each character but letters, digits and '_'.")
     if low is not None and high is not None:
         found.append("has both min and max, and a metric's worst value is of one side: make two monitors of it.")
+    return found
+
+
+def _answers_problems(answers: dict) -> list[str]:
+    found = []
+    if answers and answers["max_bytes"] < ANSWERS_BYTES_MIN:
+        found.append(f"answers: max_bytes is {answers['max_bytes']}: use {ANSWERS_BYTES_MIN} or more, or enabled: false.")
+    if answers and answers["keep_days"] < 1:
+        found.append(f"answers: keep_days is {answers['keep_days']}: use 1 or more, or enabled: false.")
     return found
 
 

@@ -32,6 +32,19 @@ def server_environment(deployment: dict, predictor: dict, series_max: int) -> di
     }
 
 
+def answers_environment(deployment: dict, directory: str) -> dict[str, str]:
+    """Variables of the log of answers in a directory; none where there is to be no log."""
+    answers = deployment.get("answers") or {"enabled": False}
+    if not answers["enabled"]:
+        return {}
+    return {
+        "MONITML_ANSWERS_DIR": directory,
+        "MONITML_ANSWERS_MAX_BYTES": str(answers["max_bytes"]),
+        "MONITML_ANSWERS_KEEP_DAYS": str(answers["keep_days"]),
+        "MONITML_ANSWERS_FEATURES": answers["features"],
+    }
+
+
 def _parameters(predictor: dict) -> list[dict]:
     return [
         {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ..deployment.environment import server_environment
+from ..deployment.environment import answers_environment, server_environment
 from .gateway import cluster_name
 
 # What a server that is told to end may take beyond the longest answer that it owes.
@@ -84,7 +84,8 @@ def model_containers(deployment: dict, settings: dict) -> list[dict]:
     """The containers that serve the models, one per replica: name, image, command, env, directory.
 
     settings: instance, and what model_services() takes. They share the machine's network, so that
-    they listen where processes would and nowhere else; directory is where they keep their counts.
+    they listen where processes would and nowhere else; directory is where they keep their counts,
+    answers ("" for none) the machine's directory in which they write down what they answer.
     """
     images = [
         predictor["container_image"]
@@ -103,6 +104,7 @@ def model_containers(deployment: dict, settings: dict) -> list[dict]:
                 if name not in ("MONITML_ARTIFACT_DIR", "PYTHONPYCACHEPREFIX")
             },
             "directory": service["environment"]["MONITML_METRICS_DIR"],
+            "answers": service["environment"].get("MONITML_ANSWERS_DIR", ""),
         }
         for image, service in zip(images, model_services(deployment, settings))
     ]
@@ -116,6 +118,7 @@ def _model_service(deployment: dict, predictor: dict, server: dict, settings: di
         **server_environment(deployment, predictor, settings["series_max"]),
         "MONITML_ARTIFACT_DIR": f"{release}/artifact",
         "MONITML_METRICS_DIR": f"{home}/run/{name}",
+        **answers_environment(deployment, f"{home}/var/answers"),
         # Environments come without compiled files, and the service may write nothing beside them.
         # Kept elsewhere, they halve the processor time of every start but the first.
         "PYTHONPYCACHEPREFIX": f"{home}/var/pycache",

@@ -285,6 +285,7 @@ class Family:
 def run(options):
     """Serves until told to stop or the server ends; returns the exit status."""
     import monitml_metrics
+    import serve_answers
     import serve_files
     import serve_requests
     import serve_status
@@ -308,6 +309,13 @@ def run(options):
     whose = [monitml_metrics.identity(), os.environ.get("MONITML_MODEL_DIGEST"), layout.counted]
     counted_for = json.dumps([*whose, read_boot()], sort_keys=True)
     directory = prepare_directory(options.metrics_dir, options.metrics_port, counted_for)
+    answers = serve_answers.Settings(os.environ)
+    if answers.directory:
+        try:
+            os.makedirs(answers.directory, mode=0o750, exist_ok=True)
+        except OSError as error:
+            raise Problem("The directory %s for answers cannot be had: %s." % (answers.directory, error)) from error
+        threading.Thread(target=serve_answers.prune_for_ever, args=[answers], daemon=True).start()
     token = secrets.token_hex(16)
     os.environ.update(MONITML_METRICS_DIR=directory, MONITML_PROBE_TOKEN=token)
 

@@ -22,6 +22,7 @@ import types
 import warnings
 
 import monitml_metrics
+import serve_answers
 import serve_encoding
 import serve_executor
 import serve_warnings
@@ -113,9 +114,19 @@ def keep_predictions_apart():
     seldon_methods.client_custom_metrics = client_custom_metrics
 
 
+def write_answers_down(options):
+    """Has each answer written down with its id, where there is a directory for that."""
+    from seldon_core import seldon_methods
+
+    settings = serve_answers.Settings(os.environ)
+    if settings.directory:
+        contract = read_contract(options.model_dir)
+        serve_answers.Answers(settings, contract, options.http_port).join(seldon_methods)
+
+
 def make_app(model, metrics, directory):
     """Seldon's Flask application with its executor's paths and proper answers to bad requests."""
-    from flask import request
+    from flask import g, request
     from seldon_core.flask_utils import SeldonMicroserviceException, jsonify
     from seldon_core.wrapper import get_rest_microservice
     from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -143,6 +154,13 @@ def make_app(model, metrics, directory):
             for rule in app.url_map.iter_rules():
                 if rule.rule == request.path:
                     raise MethodNotAllowed(valid_methods=sorted(rule.methods))
+
+    @app.after_request
+    def tell_id(response):
+        # By which the truth about this answer finds it.
+        if "monitml_puid" in g:
+            response.headers["Seldon-Puid"] = g.monitml_puid
+        return response
 
     @app.errorhandler(HTTPException)
     def handle_http(error):
@@ -271,6 +289,7 @@ def main():
         with serve_warnings.kept():
             model = make_model(options.model_dir, options.model_class)
         keep_predictions_apart()
+        write_answers_down(options)
         serve = serve_grpc if options.kind == "grpc" else serve_rest
         serve(options, model, WorkerMetrics())
     except Problem as problem:
