@@ -52,6 +52,7 @@ PORTS = {
     "alertmanager": 23005,
     "inbox": 23006,
     "node_exporter": 23007,
+    "labels": 23008,
 }
 HOUSE = json.dumps({"data": {"ndarray": [[7, 47.5, -122.2, 1800, 0, 1970]]}})
 # As the role canary's default has it.
@@ -118,7 +119,7 @@ def deployment(**traffic: int) -> dict:
 
 def move_traffic(**traffic: int) -> str:
     """Moves the weights as the role does, by one rename; returns the version to read back."""
-    routes = gateway.envoy_routes(deployment(**traffic), TIMEOUT_SECONDS)
+    routes = gateway.envoy_routes(deployment(**traffic), TIMEOUT_SECONDS, labels_port=PORTS["labels"])
     fresh = HOME / "etc/routes.json.new"
     fresh.write_text(json.dumps(routes))
     fresh.chmod(0o644)

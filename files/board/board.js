@@ -191,7 +191,7 @@ const DRAW = {
   lines: async (plot, panel, { variables, from, to, step, color, limitsOf, tests }) => {
     const found = await Promise.all(panel.series.map((entry) => range(fill(entry.query, variables), from, to, step)));
     const series = panel.series.flatMap((entry, index) => found[index].map(({ labels, points }) => ({
-      label: [who(labels), labels.monitml_metric ?? labels.feature, entry.name].filter(Boolean).join(" ") || panel.title,
+      label: [who(labels), labels.monitml_metric ?? labels.feature ?? labels.class, entry.name].filter(Boolean).join(" ") || panel.title,
       look: entry.look,
       color: color(labels),
       points,

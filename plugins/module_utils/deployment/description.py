@@ -22,6 +22,16 @@ METRIC = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 PREDICTOR_HEADER = "x-monitml-predictor"
 VERSION_HEADER = "x-monitml-version"
 ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+# Measures of which labels tell, that come later.
+OF_LABELS = (
+    "prediction_mae",
+    "prediction_mape",
+    "prediction_bias",
+    "prediction_accuracy",
+    "prediction_precision",
+    "prediction_recall",
+    "reward_mean",
+)
 # Fewer hold too few answers for a label to find one.
 ANSWERS_BYTES_MIN = 1_000_000
 # Watched unless a monitor of the description has its measure: nothing else sees a model that hangs.
@@ -126,6 +136,8 @@ def _monitor_problems(description: dict) -> list[str]:
         if monitor["for_seconds"] < 0:
             found.append(f"{who}: for_seconds is negative.")
         found.extend(f"{who} {problem}" for problem in _metric_problems(monitor, low, high))
+        if monitor["measure"] in OF_LABELS and not (description.get("answers") or {"enabled": True})["enabled"]:
+            found.append(f"{who} watches {monitor['measure']}, and without answers no label is joined: set answers.enabled.")
         for name in sorted(set(monitor["predictors"]) - known):
             found.append(f"{who} watches predictor '{name}', which the description does not have.")
     return found

@@ -57,6 +57,7 @@ def prometheus_settings(deployment: dict, settings: dict) -> dict:
         "inbox_port": PORTS["inbox"],
         "gateway_admin_port": 0,
         "node_exporter_port": 0,
+        "labels_port": 0,
         "rule_files": [f"{_ETC}/rules.yml"],
         "model_pods": {
             "namespace": deployment["namespace"],

@@ -17,6 +17,9 @@ _POST = {"name": ":method", "string_match": {"exact": "POST"}}
 _ANY_PREDICTOR = {"name": PREDICTOR_HEADER, "present_match": True}
 TYPE_URL = "type.googleapis.com/envoy.config."
 FEEDBACK_METADATA = "monitml.feedback"
+# What takes labels: of the machine itself alone, wherever the others listen.
+LABELS_CLUSTER, LABELS_HOST = "labels", "127.0.0.1"
+_LABELS_SECONDS = 30
 
 
 def cluster_name(deployment: dict, predictor: dict) -> str:
@@ -26,7 +29,7 @@ def cluster_name(deployment: dict, predictor: dict) -> str:
     )
 
 
-def envoy_clusters(deployment: dict, listen_address: str) -> dict:
+def envoy_clusters(deployment: dict, listen_address: str, labels_port: int = 0) -> dict:
     """The gateway's clusters: one per predictor, one endpoint per replica.
 
     Beside it one for what is asked of a predictor and is no prediction, so that it counts as no
@@ -39,7 +42,19 @@ def envoy_clusters(deployment: dict, listen_address: str) -> dict:
         ports = [server.get("grpc_port", 0) for server in predictor["servers"]]
         if all(ports):
             clusters.append(_grpc_cluster(cluster, listen_address, ports))
-    return discovery(clusters)
+    return discovery([*clusters, *([_labels_cluster(labels_port)] if labels_port else [])])
+
+
+def _labels_cluster(port: int) -> dict:
+    """Of what takes feedback that names no predictor, and finds by its id who answered."""
+    endpoints = [{"endpoint": {"address": _address(LABELS_HOST, port)}}]
+    return {
+        "@type": f"{TYPE_URL}cluster.v3.Cluster",
+        "name": LABELS_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": LABELS_CLUSTER, "endpoints": [{"lb_endpoints": endpoints}]},
+    }
 
 
 def _reads_cluster(cluster: dict) -> dict:
@@ -102,10 +117,10 @@ def _address(host: str, port: int) -> dict:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def envoy_routes(deployment: dict, timeout_seconds: int, grpc: bool = False) -> dict:
+def envoy_routes(deployment: dict, timeout_seconds: int, grpc: bool = False, labels_port: int = 0) -> dict:
     """The gateway's routes: the weighted split, one predictor by header, and plain refusals.
 
-    grpc: whether the model servers serve it.
+    grpc: whether the model servers serve it. labels_port: of what takes labels; 0 where nothing does.
     """
     path = deployment["prediction_path"]
     return discovery(
@@ -120,7 +135,7 @@ def envoy_routes(deployment: dict, timeout_seconds: int, grpc: bool = False) -> 
                         "routes": [
                             *(_grpc_routes(deployment, timeout_seconds) if grpc else []),
                             *_header_routes(deployment, timeout_seconds),
-                            *_feedback_routes(deployment, timeout_seconds),
+                            *_feedback_routes(deployment, timeout_seconds, bool(labels_port)),
                             _split_route(deployment, timeout_seconds),
                             {"match": {"path": path}, **_refusal(405, "Send predictions with POST.")},
                             *_read_routes(deployment, timeout_seconds),
@@ -186,8 +201,11 @@ def _read_routes(deployment: dict, timeout_seconds: int) -> list[dict]:
     return [*routes, {"match": {"prefix": f"{prefix}api/v1.0/"}, "route": action}]
 
 
-def _feedback_routes(deployment: dict, timeout_seconds: int) -> list[dict]:
-    """Feedback that brings the answer along goes to the predictor which that answer names."""
+def _feedback_routes(deployment: dict, timeout_seconds: int, labels: bool) -> list[dict]:
+    """Feedback that brings the answer along goes to the predictor which that answer names.
+
+    What brings no more than the answer's id goes to what takes labels, which knows who gave it.
+    """
     path = f"{path_prefix(deployment)}api/v1.0/feedback"
     if len(deployment["predictors"]) == 1:
         only = _to(deployment, deployment["predictors"][0], "/api/v1.0/feedback", timeout_seconds)
@@ -204,13 +222,21 @@ def _feedback_routes(deployment: dict, timeout_seconds: int) -> list[dict]:
         match = {"path": path, "dynamic_metadata": [named]}
         action = _to(deployment, predictor, "/api/v1.0/feedback", timeout_seconds)
         routes.append({"match": match, **action})
-    refusal = {
+    refusal = _refusal(
+        400,
+        f"Feedback belongs to the predictor that answered: send it with the header"
+        f" {PREDICTOR_HEADER} of that answer, or with that answer as its response.",
+    )
+    by_id = {
+        "route": {
+            "cluster": LABELS_CLUSTER,
+            "prefix_rewrite": "/api/v1.0/feedback",
+            "timeout": f"{_LABELS_SECONDS}s",
+        }
+    }
+    last = {
         "match": {"path": path},
-        **_refusal(
-            400,
-            f"Feedback belongs to the predictor that answered: send it with the header"
-            f" {PREDICTOR_HEADER} of that answer, or with that answer as its response.",
-        ),
+        **(by_id if labels else refusal),
         # The body is read only here; what it names leads to one of the routes above.
         "typed_per_filter_config": {
             "envoy.filters.http.json_to_metadata": {
@@ -222,7 +248,7 @@ def _feedback_routes(deployment: dict, timeout_seconds: int) -> list[dict]:
             }
         },
     }
-    return [*routes, refusal]
+    return [*routes, last]
 
 
 def _grpc_routes(deployment: dict, timeout_seconds: int) -> list[dict]:

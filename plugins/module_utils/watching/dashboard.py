@@ -208,7 +208,7 @@ def _legend(panel: dict, entry: dict) -> str:
         return "{{le}}"
     name = f" {entry['name']}" if entry.get("name") else ""
     # Of a panel of a model's own metrics, which are called what the model calls them.
-    labels = (series.METRIC_LABEL, "feature", "bin") if panel.get("optional") else ()
+    labels = (series.METRIC_LABEL, "feature", "class", "bin") if panel.get("optional") else ()
     own = "".join(f" {{{{{label}}}}}" for label in labels)
     return f"{{{{predictor_name}}}} {{{{predictor_version}}}}{own}{name}"
 
@@ -217,7 +217,9 @@ def _defaults(panel: dict) -> dict:
     defaults: dict = {"unit": _UNITS[panel["unit"]], "color": {"mode": "palette-classic-by-name"}}
     if panel["unit"] == "ratio":
         defaults["min"] = 0
-        defaults["max"] = 1
+        # An error may be larger than the truth that it is a share of.
+        if panel["id"] != "label_error_share":
+            defaults["max"] = 1
     if panel["kind"] in ("lines", "split"):
         defaults["custom"] = {
             "drawStyle": "line",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from string import Template
 
 from ..serving import prediction_metrics as series
-from . import drift
+from . import drift, label_measures
 from .counting import Count, counted, counted_bins, counted_by_others, less, not_shown, total
 
 IDENTITY = ("namespace", "deployment_name", "predictor_name", "predictor_version")
@@ -253,6 +253,10 @@ MEASURES = {
             ("prediction_drift_between", "distance of the predictions from the stable predictor's"),
         )
     },
+    **{
+        name: Measure(words, unit, label_measures.value(name), label_measures.samples(name))
+        for name, (words, unit, _series, _samples) in label_measures.MEASURES.items()
+    },
     # For the board only, from here on.
     "success_ratio": Measure(
         "share of answered requests",
@@ -304,6 +308,21 @@ MEASURES = {
         "seconds",
         f"histogram_quantile(0.95, sum by ($identity,{series.METRIC_LABEL},le) (rate("
         f'{{__name__=~".+_bucket",{series.KIND_LABEL}="timer",$scope}}[$window]))) >= 0',
+    ),
+    "labelled_rows": Measure(
+        "labels of a week",
+        "count",
+        f'max by ($identity) ({label_measures.ROWS}{{$scope,window="$label_window"}})',
+    ),
+    "label_age": Measure(
+        "age of the answers that have labels",
+        "seconds",
+        f'max by ($identity) ({label_measures.ANSWER_AGE}{{$scope,window="$label_window"}})',
+    ),
+    "labels_unknown": Measure(
+        "labels of answers that nobody knows",
+        "count",
+        f'sum ({label_measures.OUTCOMES}{{$deployment,outcome=~"unknown|refused"}}) > 0',
     ),
     "cpu_cores": Measure("CPU", "cores", "$cpu"),
     "memory_bytes": Measure("memory", "bytes", "$memory"),
@@ -377,6 +396,8 @@ def _render(text: str, what: Measure, target: str, scope: Scope, window: int | s
     names["distance"] = what.distance
     # What is compared is recorded, for the windows of monitors and for one of the board's.
     names["drift_window"] = f"{window if isinstance(window, int) else drift.BOARD_SECONDS}s"
+    # So are labels, where they come in.
+    names["label_window"] = f"{window if isinstance(window, int) else label_measures.BOARD_SECONDS}s"
     if what.within:
         names["within"] = f',{series.WITHIN_LABEL}="{what.within}"'
     seconds = window_seconds(what, window) if isinstance(window, int) else window

@@ -10,7 +10,7 @@ are evaluated one after the other, so recording first delays no alert.
 
 from __future__ import annotations
 
-from . import drift, drift_rules, hanging_rules, operational_rules, queries
+from . import drift, drift_rules, hanging_rules, label_measures, operational_rules, queries
 from .figures import figure_template, limits, promql_number
 from .model_metrics import labels_of, measure_of
 from .queries import Scope
@@ -55,13 +55,13 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
 def windows(deployment: dict) -> list[int]:
     """The windows that the monitors of a completed description look back, in seconds.
 
-    But for those on drift, which count by themselves.
+    But for those on drift and labels, which count by themselves.
     """
     return sorted(
         {
             queries.window_seconds(measure_of(monitor), monitor["window_seconds"])
             for monitor in deployment["monitors"]
-            if monitor["measure"] not in drift.MEASURES
+            if monitor["measure"] not in drift.MEASURES and monitor["measure"] not in label_measures.MEASURES
         }
     )
 
@@ -172,6 +172,9 @@ def _alert(monitor: dict, target: str, scope: Scope, bounds: dict) -> dict:
         for bound, value in bounds.items()
     )
     expr = f"({broken}) and {queries.MONITOR_SAMPLES}{which} >= {max(monitor['min_samples'], 1)}"
+    if monitor["measure"] in label_measures.MEASURES:
+        # Of a version that is gone, labels are on the board: nobody can do anything about it.
+        expr = f"{expr} and on ({','.join(queries.IDENTITY)}) {queries.TRAFFIC_DECLARED}{{{scope.deployment}}}"
     if monitor["measure"] == hanging_rules.MEASURE:
         expr = f"{expr} or {hanging_rules.waits_too_long(monitor, broken, scope)}"
     if monitor["measure"] in drift.MEASURES and "max" in bounds:
@@ -198,14 +201,19 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
     )
     output = '{{ with $labels.output }}{{ if ne . "prediction" }} ({{ . }}){{ end }}{{ end }}'
     words = measure.words
+    if monitor["measure"] in label_measures.MEASURES:
+        output = f"{output}{{{{ with $labels.class }}}} (class {{{{ . }}}}){{{{ end }}}}"
     own = hanging_rules.annotations(monitor) if monitor["measure"] == hanging_rules.MEASURE else {}
     moved = drift_rules.moved(monitor) if monitor["measure"] in drift.MEASURES else ""
+    noun = "Samples"
+    if monitor["measure"] in label_measures.MEASURES:
+        noun, moved = "Labels", label_measures.age(monitor, queries.IDENTITY)
     return {
         "summary": f"{who}: the {words}{output} is {value}, allowed is {allowed}.",
         "description": (
             f"Predictor {{{{ $labels.predictor_name }}}}, version {{{{ $labels.predictor_version }}}}, of"
             f" {{{{ $labels.deployment_name }}}}: the {words}{output} is {value} over the last"
-            f" {window} s; allowed is {allowed}. Samples: {samples}.{moved}"
+            f" {window} s; allowed is {allowed}. {noun}: {samples}.{moved}"
         ),
         "value": value,
         "limit": allowed,
@@ -215,7 +223,7 @@ def _annotations(monitor: dict, bounds: dict) -> dict:
 
 
 def _samples_template(monitor: str) -> str:
-    labels = (*queries.IDENTITY, "output")
+    labels = (*queries.IDENTITY, "output", "class")
     matchers = ",".join(f"{label}=%q" for label in labels)
     values = " ".join(f"$labels.{label}" for label in labels)
     query = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from ..serving.prediction_metrics import KIND_LABEL
+from . import label_measures
 from .load_test_series import PREFIX
 from .queries import IDENTITY
 from .rules import windows
@@ -31,6 +32,9 @@ NODE_SERIES = (
     "node_memory_(MemAvailable|MemTotal)_bytes",
 )
 LOAD_TEST_SERIES = (PREFIX + ".+",)
+LABEL_SERIES = (label_measures.SERIES, "process_(cpu_seconds_total|resident_memory_bytes)")
+# Where what takes labels listens, whatever the others do.
+LABELS_HOST = "127.0.0.1"
 TOOL_SERIES = (
     "alertmanager_alerts",
     "alertmanager_notifications(_failed)?_total",
@@ -50,7 +54,7 @@ def prometheus_config(deployment: dict, settings: dict) -> dict:
     """The content of prometheus.yml for a completed description.
 
     settings: listen_address; prometheus_port, alertmanager_port, gateway_admin_port, inbox_port;
-    node_exporter_port, where 0 means that there is none; scrape_interval (models and gateway),
+    node_exporter_port and labels_port, where 0 means that there is none; scrape_interval (models and gateway),
     stack_scrape_interval (everything else) and evaluation_interval, as Prometheus writes
     durations; rule_files, a list of absolute paths.
     """
@@ -85,6 +89,7 @@ def prometheus_config(deployment: dict, settings: dict) -> dict:
                 for name, port in tools.items()
             ),
             *(_of_node_exporter(settings) if settings["node_exporter_port"] else []),
+            *([_labels(deployment, settings)] if settings.get("labels_port") else []),
         ],
     }
 
@@ -123,6 +128,19 @@ def _of_node_exporter(settings: dict) -> list[dict]:
             "params": {"collect[]": ["textfile"]},
         },
     ]
+
+
+def _labels(deployment: dict, settings: dict) -> dict:
+    """What takes labels, which names predictor and version of whoever gave each answer."""
+    own = {"namespace": deployment["namespace"], "deployment_name": deployment["name"]}
+    targets = [_address(LABELS_HOST, settings["labels_port"])]
+    return {
+        **_job("labels", targets, keep=LABEL_SERIES),
+        **_often(settings),
+        "honor_labels": True,
+        "params": {"window": [str(seconds) for seconds in label_measures.windows(deployment)]},
+        "static_configs": [{"targets": targets, "labels": own}],
+    }
 
 
 def _models(deployment: dict, settings: dict) -> dict:

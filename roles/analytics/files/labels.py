@@ -128,8 +128,8 @@ def read_feedback(content):
     if not names:
         raise Refused(
             400,
-            "Feedback belongs to the answer that it is about: send that answer as its response, or its id as"
-            " response.meta.puid, or the header x-monitml-predictor of that answer.",
+            "Feedback belongs to the predictor that answered: send it with the header x-monitml-predictor of"
+            " that answer, or with that answer as its response. Its id alone is enough, as response.meta.puid.",
         )
     truth = _truth(content.get("truth"))
     reward = content.get("reward", None if truth is not None else 0)
@@ -183,15 +183,20 @@ class Handler(BaseHTTPRequestHandler):
             self._try(lambda: handle(self._body()))
 
     def _labels(self, content):
-        counts, reasons, unknown = self.server.keeper.add(read_labels(content), bool(content.get("check")))
-        told = {"reasons": reasons[:_SHOWN_REASONS], "unknown_ids": unknown[:_SHOWN_UNKNOWN]}
+        counts, reasons, unknown, joined = self.server.keeper.add(read_labels(content), bool(content.get("check")))
+        names = ("deployment", "predictor", "version")
+        told = {
+            "reasons": [{"place": place, "sentence": sentence} for place, sentence in reasons[:_SHOWN_REASONS]],
+            "unknown_ids": unknown[:_SHOWN_UNKNOWN],
+            "joined": [{**dict(zip(names, owner)), "labels": number} for owner, number in sorted(joined.items())],
+        }
         return json.dumps({**counts, **told})
 
     def _feedback(self, content):
         told = read_feedback(content)
-        counts, reasons, unknown = self.server.keeper.add([told], False)
+        counts, reasons, unknown, _joined = self.server.keeper.add([told], False)
         if reasons:
-            raise Refused(400, reasons[0])
+            raise Refused(400, reasons[0][1])
         if unknown:
             raise Refused(404, "No answer is known that has the id %s." % told.id)
         outcome = next(name for name in OUTCOMES if counts[name])

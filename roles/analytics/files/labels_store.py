@@ -9,6 +9,7 @@ so that it goes on counting when its answer has made room for others.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import sqlite3
@@ -93,7 +94,7 @@ class Store:
             # An answer was written before anybody told of it, but maybe where was read already: so
             # what is told now waits until all has been read once more.
             told = [one for (line,) in waiting for one in _feedback(line)]
-            self._count([outcome for outcome, _reason in self._take(told, now)])
+            self._count([outcome for outcome, _reason, _owners in self._take(told, now)])
             self._data.execute("COMMIT")
         except BaseException:
             self._data.execute("ROLLBACK")
@@ -161,36 +162,39 @@ class Store:
     def add(self, told, now, check=False):
         """Joins labels, all of them or, where one is refused, or CHECK, none.
 
-        Returns {outcome: number} and sentences on those that were refused, and the unknown ids.
+        Returns {outcome: number}, [(number in the list, sentence)] of those that were refused, the
+        unknown ids, and {(deployment, predictor, version): labels joined to their answers}.
         """
         self.catch_up(now)
         self._data.execute("BEGIN IMMEDIATE")
         outcomes = self._take(told, now)
-        reasons = [reason for outcome, reason in outcomes if outcome == "refused"]
-        unknown = [one.id for one, (outcome, _reason) in zip(told, outcomes) if outcome == "unknown"]
-        counts = {name: sum(outcome == name for outcome, _reason in outcomes) for name in OUTCOMES}
+        reasons = [(place, reason) for place, (outcome, reason, _o) in enumerate(outcomes) if outcome == "refused"]
+        unknown = [one.id for one, (outcome, _reason, _o) in zip(told, outcomes) if outcome == "unknown"]
+        counts = {name: sum(outcome == name for outcome, _reason, _o in outcomes) for name in OUTCOMES}
+        joined = collections.Counter(owner for _outcome, _reason, owners in outcomes for owner in owners)
         if check or reasons:
             self._data.execute("ROLLBACK")
             self.changes += 1
         else:
-            self._count([outcome for outcome, _reason in outcomes])
+            self._count([outcome for outcome, _reason, _owners in outcomes])
             self._data.execute("COMMIT")
-        return counts, reasons, unknown
+        return counts, reasons, unknown, dict(joined)
 
     def _take(self, told, now):
         found = []
         for one in told:
             try:
-                found.append((self._join(one, now), ""))
+                outcome, owners = self._join(one, now)
+                found.append((outcome, "", owners))
             except Wrong as error:
-                found.append(("refused", "The label of %s cannot be: %s." % (one.id, error)))
+                found.append(("refused", "The label of %s cannot be: %s." % (one.id, error), []))
         self.changes += bool(found)
         return found
 
     def _join(self, one, now):
         answers = self.find(one.id)
         if not answers:
-            return "unknown"
+            return "unknown", []
         entries = []
         if one.reward is not None and as_number(one.reward) is None:
             raise Wrong("its reward is %r, which is no number" % (one.reward,))
@@ -201,7 +205,8 @@ class Store:
                 entries.append((answer, 0, "", REWARD, None, float(one.reward)))
         outcomes = {self._put(one, *entry, now) for entry in entries}
         # Of a label of several values the one that says most.
-        return next((name for name in ("corrected", "new", "older", "same") if name in outcomes), "same")
+        outcome = next((name for name in ("corrected", "new", "older", "same") if name in outcomes), "same")
+        return outcome, [answer.owner for answer in answers]
 
     def _put(self, one, answer, row, output, kind, predicted, truth, now):
         place = [one.id, *answer.owner, row, output, kind]

@@ -24,7 +24,7 @@ from base_image import ROOT, changes, play, read_record
 from conftest import PASSWORD, USER
 from daemons import free_ports
 
-PORTS = free_ports(12)
+PORTS = free_ports(13)
 # Its own names and ports, so that others may test at the same time.
 STACK = {
     "monitml_instance": f"monitml-images-{secrets.token_hex(2)}",
@@ -34,8 +34,9 @@ STACK = {
     "monitml_alertmanager_port": PORTS[3],
     "monitml_inbox_port": PORTS[4],
     "monitml_node_exporter_port": PORTS[5],
+    "monitml_labels_port": PORTS[6],
     # This one and those after it.
-    "monitml_model_port": PORTS[6],
+    "monitml_model_port": PORTS[7],
 }
 INSTANCE = STACK["monitml_instance"]
 HOME = f"/opt/{INSTANCE}"

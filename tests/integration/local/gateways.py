@@ -34,9 +34,10 @@ class Gateway:
     """Envoy with the role's configuration before servers: {predictor: its server}, until it is closed.
 
     grpc_port: of the first predictor's server; those of the others follow it.
+    labels_port: of what takes labels, where there is one.
     """
 
-    def __init__(self, directory, deployment, servers, grpc_port=0):
+    def __init__(self, directory, deployment, servers, grpc_port=0, labels_port=0):
         self.deployment = deployment
         for predictor in deployment["predictors"]:
             server = servers[predictor["name"]]
@@ -47,8 +48,8 @@ class Gateway:
         self.port, self.admin_port = free_port(), free_port()
         (directory / "etc").mkdir()
         files = {
-            "clusters": gateway.envoy_clusters(deployment, HOST),
-            "routes": gateway.envoy_routes(deployment, TIMEOUT_SECONDS, bool(grpc_port)),
+            "clusters": gateway.envoy_clusters(deployment, HOST, labels_port),
+            "routes": gateway.envoy_routes(deployment, TIMEOUT_SECONDS, bool(grpc_port), labels_port),
         }
         for name, content in files.items():
             (directory / "etc" / f"{name}.json").write_text(json.dumps(content))

@@ -97,6 +97,18 @@ def spread(who: str, of: str, rates: dict[str, float], reference: dict[str, floa
     }
 
 
+def labelled(who: str, series: str, value: float, rows: str = "monitml_label_rows", number: float | str = 20, **own) -> dict:
+    """The series of labels that came within 30 s: a figure over a number of rows; own: more labels."""
+    text = "".join(f',{name.rstrip("_")}="{label}"' for name, label in own.items())
+    labels = f'{{job="labels",{who},window="30s"{text}}}'
+    ages = {name: labels for name in ("monitml_label_answer_age_seconds", "monitml_label_last_seconds")}
+    return {
+        f"{series}{labels}": flat(value),
+        f"{rows}{labels}": number if isinstance(number, str) else flat(number),
+        **{name + own: flat(value) for (name, own), value in zip(ages.items(), (7200, 60))},
+    }
+
+
 def psi(counts, reference) -> float:
     """The population stability index as the documentation has it, of two lists of rows by bin."""
     c, d = np.array(counts, dtype=float), np.array(reference, dtype=float)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 import yaml
 from ansible_collections.monitml.stack.plugins.module_utils.watching import (
+    label_measures,
     queries,
 )
 from ansible_collections.monitml.stack.plugins.module_utils.watching import rules as watching_rules
@@ -28,6 +29,7 @@ from rule_cases import (
     flat,
     gateway,
     healthy,
+    labelled,
     model,
     promtool,
     psi,
@@ -201,6 +203,10 @@ def moved(of, stable=None):
     return lambda: {**spread(BAD, of, {"low": 0, "high": 1}, reference), **theirs}
 
 
+def judged(series, value, rows="monitml_label_rows", **own):
+    return lambda: labelled(BAD, series, value, rows, **own)
+
+
 # measure -> (what breaks the limit, the limit, what is recorded of the broken predictor)
 BROKEN = {
     "prediction_mean": (valued(100), {"min": 1000}, 100),
@@ -218,6 +224,21 @@ BROKEN = {
     "feature_drift": (moved('feature="area"'), {"max": 0.2}, psi([0, 30], [100, 100])),
     "prediction_drift": (moved('output="price"'), {"max": 0.2}, psi([0, 30], [100, 100])),
     "prediction_drift_between": (moved('output="price"', stable=True), {"max": 0.2}, psi([0, 30], [30, 30])),
+    "prediction_mae": (judged("monitml_label_absolute_error", 9e5, output="price"), {"max": 1e5}, 9e5),
+    "prediction_mape": (judged("monitml_label_percentage_error", 0.9, output="price"), {"max": 0.5}, 0.9),
+    "prediction_bias": (judged("monitml_label_bias", -9e5, output="price"), {"min": -1e5}, -9e5),
+    "prediction_accuracy": (judged("monitml_label_accuracy", 0.5, output="price"), {"min": 0.8}, 0.5),
+    "prediction_precision": (
+        judged("monitml_label_precision", 0.5, "monitml_label_predicted_rows", output="price", class_="a"),
+        {"min": 0.8},
+        0.5,
+    ),
+    "prediction_recall": (
+        judged("monitml_label_recall", 0.5, "monitml_label_true_rows", output="price", class_="a"),
+        {"min": 0.8},
+        0.5,
+    ),
+    "reward_mean": (judged("monitml_label_reward", -1.0, "monitml_label_rewards"), {"min": -0.5}, -1),
 }
 
 
@@ -232,7 +253,7 @@ def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
     lenient = {
         "name": "Lenient",
         "measure": measure,
-        **{b: v * (0.001 if b == "min" else 1000) for b, v in limit.items()},
+        **{b: v * (0.001 if (b == "min") == (v > 0) else 1000) for b, v in limit.items()},
     }
     patient = {**monitor, "name": "TooFew", "min_samples": 100_000}
     later = {**monitor, "name": "Later", "for_seconds": 90}
@@ -240,8 +261,11 @@ def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
         ',output="price"'
         if measure in ("prediction_mean", "prediction_min", "prediction_max")
         or measure.startswith("prediction_drift")
+        or measure in label_measures.MEASURES
+        and measure != "reward_mean"
         else ""
     )
+    output = (',class="a"' if measure in ("prediction_precision", "prediction_recall") else "") + output
     labels = (
         f'{{__name__="monitml:monitor:value",{BAD}{output},monitor="Broken",measure="{measure}"}}'
     )
@@ -253,6 +277,46 @@ def test_a_broken_limit_fires_for_the_one_that_broke_it(tmp_path, measure):
         deployment_with(monitor, lenient, patient, later),
         [(60, query, {labels: value})],
     )
+
+
+def test_labels_are_told_while_they_are_of_the_window_and_of_what_is_declared(tmp_path):
+    """A week of labels comes at once: told within a second, and no more when they have left the window."""
+    gone = BAD.replace("v2", "v0")
+    series = {
+        **healthy(),
+        **labelled(BAD, "monitml_label_absolute_error", 9e5, output="price", number="_x19 20+0x29 stale"),
+        **labelled(gone, "monitml_label_absolute_error", 9e5, output="price"),
+        **labelled(GOOD, "monitml_label_absolute_error", 9e5, output="price", number=4),
+    }
+    error = f'monitml_label_absolute_error{{job="labels",{BAD},window="30s",output="price"}}'
+    series[error] = "_x19 900000+0x29 stale"
+    monitor = {"name": "Wrong", "measure": "prediction_mae", "max": 1e5}
+    told = {"Wrong/bad"}
+    run(tmp_path, series, {18: set(), 21: told, 48: told, 52: set(), 300: set()}, deployment_with(monitor))
+
+
+def test_what_labels_tell_is_said_with_their_number_and_age(tmp_path):
+    series = {**healthy(), **labelled(BAD, "monitml_label_absolute_error", 484713.5, output="price", number=1234)}
+    deployment = deployment_with({"name": "Wrong", "measure": "prediction_mae", "max": 1e5, "predictors": ["bad"]})
+    content = watching_rules.alert_rules(deployment)
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(content, width=10000))
+    words = "the mean absolute error of the predictions (price) is 484,713.5"
+    description = (
+        f"Predictor bad, version v2, of housing: {words} over the last 30 s; allowed is at most 100,000. Labels: 1,234."
+        " These answers are 2 h 0 m 0 s old on average, the last label came 1 m 0 s ago."
+    )
+    annotations = {
+        "summary": f"housing/bad v2: {words}, allowed is at most 100,000.",
+        "description": description,
+        "value": "484,713.5",
+        "limit": "at most 100,000",
+        "samples": "1,234",
+        "link": "/user/?namespace=seldon&deployment=housing&predictor=bad",
+    }
+    labels = {"severity": "critical", "monitor": "Wrong", "measure": "prediction_mae", "output": "price"}
+    labels |= dict(pair.split("=") for pair in BAD.replace('"', "").split(","))
+    fired = {"exp_labels": labels, "exp_annotations": annotations}
+    promtool(tmp_path, series, alert_rule_test=[{"eval_time": "60s", "alertname": "Wrong", "exp_alerts": [fired]}])
 
 
 def test_latency_is_known_from_the_first_answers_on(tmp_path):

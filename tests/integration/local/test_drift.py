@@ -34,9 +34,12 @@ MONITORS = [
 ]
 
 
-def read_houses():
+def read_houses(with_price=False):
+    """The houses that were sold, as lists in the order of NAMES; with_price: [(house, price)]."""
     with gzip.open(HOUSING / "data/kc_house_prices.csv.gz", "rt", newline="") as lines:
-        return [[float(row[name]) for name in NAMES] for row in csv.DictReader(lines)]
+        rows = list(csv.DictReader(lines))
+    houses = [[float(row[name]) for name in NAMES] for row in rows]
+    return [(house, float(row["price"])) for house, row in zip(houses, rows)] if with_price else houses
 
 
 class Watched(WatchingStack):

@@ -192,7 +192,8 @@ def test_figures_of_classes_are_those_of_counting(rows):
 def test_a_shadow_gets_the_label_too_as_both_answered(world):
     world.answer(WHO[0], "a", [[10.0]])
     world.answer(WHO[2], "a", [[30.0]])
-    assert world.tell(Told("a", 20))[0]["new"] == 1
+    counts, _reasons, _unknown, joined = world.tell(Told("a", 20))
+    assert counts["new"] == 1 and joined == {("d", "good", "v1"): 1, ("d", "bad", "v2"): 1}
     assert world.rows() == {("a", "good", "v1"): (10.0, 20.0), ("a", "bad", "v2"): (30.0, 20.0)}
 
 
@@ -210,9 +211,9 @@ def test_a_label_goes_on_counting_and_is_corrected_when_its_answer_has_made_room
 def test_nothing_is_joined_where_one_label_is_refused_or_it_is_only_asked(world):
     world.answer(WHO[0], "a", [[10.0]])
     world.answer(WHO[0], "b", [[10.0]])
-    counts, reasons, _unknown = world.tell(Told("a", 1), Told("b", "dear"))
+    counts, reasons, _unknown, _joined = world.tell(Told("a", 1), Told("b", "dear"))
     assert (counts["new"], counts["refused"], world.rows()) == (1, 1, {})
-    assert reasons == ["The label of b cannot be: the truth of price is 'dear', which is no number."]
+    assert reasons == [(1, "The label of b cannot be: the truth of price is 'dear', which is no number.")]
     assert world.tell(Told("a", 1), check=True)[0]["new"] == 1 and world.rows() == {}
     assert sum(world.store.outcomes().values()) == 0
     assert world.tell(Told("a", 1))[0]["new"] == 1 and len(world.rows()) == 1

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.monitml.stack.plugins.module_utils.serving import (
 )
 from ansible_collections.monitml.stack.plugins.module_utils.watching import (
     drift_rules,
+    label_measures,
     model_metrics,
     queries,
 )
@@ -22,6 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[5]
+sys.path.insert(0, str(ROOT / "roles/analytics/files"))
+import labels_figures  # noqa: E402
+
+OF_LABELS = {*labels_figures.FIGURES, labels_figures.OUTCOMES}
 SCOPE = Scope('namespace="seldon",deployment_name="housing"', 'predictor_name=~"good|bad"')
 DEPLOYMENT = {
     "namespace": "seldon",
@@ -80,7 +86,10 @@ def test_measures_read_the_families_of_the_instrumentation():
         for query in (queries.value_query, queries.samples_query):
             names |= set(re.findall(r"monitml_\w+", query(measure, "local", SCOPE, "30s")))
     names = {name.removesuffix(series.PAST) for name in names - {series.METRIC_LABEL, series.KIND_LABEL}}
-    assert {re.sub("_(bucket|count|sum)$", "", name) for name in names} <= set(series.FAMILIES)
+    assert {re.sub("_(bucket|count|sum)$", "", name) for name in names - OF_LABELS} <= set(series.FAMILIES)
+    assert {part for _words, _unit, *parts in label_measures.MEASURES.values() for part in parts} <= OF_LABELS
+    assert {label_measures.ANSWER_AGE, label_measures.LAST} <= OF_LABELS
+    assert label_measures.BOARD_SECONDS in labels_figures.WINDOWS
 
 
 @pytest.mark.parametrize("measure", MEASURES)
