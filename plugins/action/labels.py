@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
     def _send(self, source):
         """Path on the target of a copy of SOURCE, a file where the command was given or beside the playbook."""
         given = os.path.expanduser(str(source))
-        path = given if os.path.isfile(given) else self._loader.path_dwim(given)
+        path = os.path.abspath(given) if os.path.isfile(given) else self._loader.path_dwim(given)
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             what = "there is no such file" if not os.path.exists(path) else "it is no file that can be read"
             raise AnsibleActionFail(

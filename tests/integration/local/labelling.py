@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 
-from serving import ROOT, free_port, parse, wait_for
+from serving import ROOT, free_port, wait_for
 
 
 class Labelling:
@@ -59,10 +59,6 @@ class Labelling:
     def find(self, name):
         """The answers with an id."""
         return self.get(f"/api/answers?id={name}")["answers"]
-
-    def metrics(self, window=3600):
-        """{(name, labels besides the identity): value}."""
-        return parse(self.get(f"/metrics?window={window}", plain=True))
 
     def figures(self, window=3600):
         """{(name without monitml_label_, predictor, version): value}."""

@@ -302,6 +302,12 @@ def test_what_to_do_outside_goes_from_the_feature_to_the_contract():
     assert contract({"ftype": "continuous"}).outside_of(Column("FLOAT")) is None
 
 
+def test_what_is_private_is_so_or_not():
+    for private, said in ((True, []), (False, []), ("yes", ["features[0]: private is 'yes'; write true or false."])):
+        feature = {**CONTRACT["features"][0], "private": private}
+        assert contract_problems({**CONTRACT, "features": [feature]}) == said
+
+
 def test_a_deployment_finds_what_only_parsing_does():
     bad = {**CONTRACT, "targets": [{**CONTRACT["targets"][0], "repeat": 0}]}
     assert contract_problems(bad) == [

@@ -55,6 +55,14 @@ def description(*predictors, monitors=(), **other):
     }
 
 
+ANSWERS = {"enabled": True, "max_bytes": 1000000, "keep_days": 1, "features": "public"}
+
+
+def test_answers_as_they_are_by_default_are_no_problem():
+    given_ = description(monitors=[monitor(measure="prediction_mae")], answers=ANSWERS)
+    assert deployment_description.problems(given_) == []
+
+
 def test_the_housing_canary_has_no_problem():
     assert deployment_description.problems(description(monitors=[monitor()])) == []
 
@@ -92,6 +100,12 @@ def test_the_housing_canary_has_no_problem():
         (description(monitors=[monitor(measure="metric", metric="a b")]), "the metric 'a b': write '_'"),
         (description(monitors=[monitor(measure="metric", metric="q", max=9e9)]), "has both min and max"),
         (description(monitors=[monitor(predictors=["x"])]), "watches predictor 'x'"),
+        (description(answers={**ANSWERS, "max_bytes": 5}), "max_bytes is 5: use 1000000 or more"),
+        (description(answers={**ANSWERS, "keep_days": 0}), "keep_days is 0: use 1 or more"),
+        (
+            description(monitors=[monitor(measure="prediction_mae")], answers={**ANSWERS, "enabled": False}),
+            "watches prediction_mae, and without answers no label is joined: set answers.enabled",
+        ),
     ],
 )
 def test_each_problem_is_one_sentence_that_names_the_input(given_, told):

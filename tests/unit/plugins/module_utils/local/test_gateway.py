@@ -64,6 +64,23 @@ def test_feedback_on_an_only_predictor_needs_no_name():
     assert route["route"]["cluster"] == "seldon/housing/good/v1"
 
 
+def last_of_feedback(labels_port):
+    routes = gateway.envoy_routes(deployment(), 60, labels_port=labels_port)["resources"][0]["virtual_hosts"][0]["routes"]
+    return [r for r in routes if r["match"].get("path", "").endswith("/feedback")][-1]
+
+
+def test_feedback_that_names_nobody_goes_where_its_id_is_known():
+    route = last_of_feedback(3008)
+    assert route["route"]["cluster"] == gateway.LABELS_CLUSTER and "direct_response" not in route
+    assert last_of_feedback(0)["direct_response"]["status"] == 400
+    # Both read the body, as what it names leads to a predictor.
+    assert "typed_per_filter_config" in route and "typed_per_filter_config" in last_of_feedback(0)
+    clusters = gateway.envoy_clusters(placed(), "10.0.0.1", 3008)["resources"]
+    (cluster,) = [c for c in clusters if c["name"] == gateway.LABELS_CLUSTER]
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 3008}
+
+
 def test_the_version_follows_the_content():
     one, same = gateway.envoy_routes(deployment(), 60), gateway.envoy_routes(deployment(), 60)
     other = gateway.envoy_routes(deployment(), 61)

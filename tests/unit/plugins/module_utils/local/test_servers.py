@@ -59,6 +59,27 @@ def test_every_replica_is_a_service_of_its_own():
     assert len(directories) == 3
 
 
+ANSWERS = {"enabled": True, "max_bytes": 1000000, "keep_days": 7, "features": "none"}
+
+
+def test_servers_write_their_answers_into_one_directory_where_they_are_to():
+    def told(**answers):
+        given = placed({**deployment(), "answers": {**ANSWERS, **answers}})
+        return [
+            {key: value for key, value in service["environment"].items() if key.startswith("MONITML_ANSWERS")}
+            for service in servers.model_services(given, SETTINGS)
+        ]
+
+    environment = {
+        "MONITML_ANSWERS_DIR": "/opt/m/var/answers",
+        "MONITML_ANSWERS_MAX_BYTES": "1000000",
+        "MONITML_ANSWERS_KEEP_DAYS": "7",
+        "MONITML_ANSWERS_FEATURES": "none",
+    }
+    assert told() == [environment] * 3
+    assert told(enabled=False) == [{}] * 3
+
+
 def digests(given=None, **settings):
     return [one["digest"] for one in servers.wanted_servers(given or deployment(), {**SETTINGS, **settings})]
 

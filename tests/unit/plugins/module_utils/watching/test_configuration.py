@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.local import gateway
@@ -17,6 +19,9 @@ from ansible_collections.monitml.stack.plugins.module_utils.watching import (
 from ansible_collections.monitml.stack.plugins.module_utils.watching import messages, scraping
 from hypothesis import given
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "roles/analytics/files"))
+import labels_figures  # noqa: E402
 
 LABEL = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 VERSION = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
@@ -65,6 +70,21 @@ def test_models_are_asked_for_their_past_over_the_windows_of_the_monitors():
 def job(name, **changes):
     content = scraping.prometheus_config(DEPLOYMENT, {**SETTINGS, **changes})
     return next((job for job in content["scrape_configs"] if job["job_name"] == name), None)
+
+
+def test_what_takes_labels_is_asked_for_the_windows_of_its_monitors_and_names_who_answered():
+    monitors = [*DEPLOYMENT["monitors"], {"measure": "prediction_mae", "window_seconds": 86400}]
+    content = scraping.prometheus_config({**DEPLOYMENT, "monitors": monitors}, {**SETTINGS, "labels_port": 3008})
+    jobs = {job["job_name"]: job for job in content["scrape_configs"]}
+    assert jobs["models"]["params"] == {"window": ["30", "60"]}
+    assert jobs["labels"]["params"] == {"window": ["86400"]}
+    assert jobs["labels"]["static_configs"] == [
+        {"targets": ["127.0.0.1:3008"], "labels": {"namespace": "seldon", "deployment_name": "housing"}}
+    ]
+    assert jobs["labels"]["honor_labels"]
+    for name in (*labels_figures.FIGURES, labels_figures.OUTCOMES, labels_figures.ANSWERS, labels_figures.BYTES):
+        assert scraping.keeps(jobs["labels"], name)
+    assert job("labels", labels_port=0) is None and job("labels") is None
 
 
 def test_every_server_is_scraped_under_its_identity():

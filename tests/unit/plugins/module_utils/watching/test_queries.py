@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.monitml.stack.plugins.module_utils.deployment import description
 from ansible_collections.monitml.stack.plugins.module_utils.serving import (
     prediction_metrics as series,
 )
@@ -49,6 +50,11 @@ def test_monitors_can_watch_what_the_argument_spec_offers():
     assert set(choices) <= {*queries.MONITORED, model_metrics.METRIC}
     statistics = deployment["monitors"]["options"]["statistic"]["choices"]
     assert set(statistics) == set(model_metrics.STATISTICS)
+
+
+def test_what_labels_tell_is_known_wherever_it_is_refused_without_them():
+    kubernetes = yaml.safe_load((ROOT / "roles/monitml/vars/main.yml").read_text())["__monitml_label_measures"]
+    assert list(label_measures.MEASURES) == list(description.OF_LABELS) == kubernetes
 
 
 @given(MEASURE, TARGET, st.integers(min_value=5, max_value=86_400))
