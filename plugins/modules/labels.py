@@ -186,7 +186,7 @@ def main():
     except ServiceError as error:
         module.fail_json(msg=str(error))
     if done["unknown"]:
-        module.warn("%d labels fit no answer that is known." % done["unknown"])
+        module.warn("Labels that fit no answer that is known: %d." % done["unknown"])
     after = "new labels: %(new)d\ncorrected labels: %(corrected)d\n" % done
     module.exit_json(
         changed=bool(done["new"] + done["corrected"]),
