@@ -190,6 +190,12 @@ conflicts:
   type: list
   elements: str
   sample: []
+deployments:
+  description: Deployments that the gateway of O(home) sends requests to, as namespace and name.
+  returned: always
+  type: list
+  elements: str
+  sample: [seldon/housing]
 """
 
 import glob
@@ -200,7 +206,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common import sys_info
 
 from ..module_utils.local import ports as port_conflicts
-from ..module_utils.local import processes
+from ..module_utils.local import processes, record
 
 _PORT = {
     "port": {"type": "int", "required": True},
@@ -285,6 +291,12 @@ def find(home, names):
     return sorted(found)
 
 
+def deployments(endpoints):
+    """Names, with their namespaces, of the deployments that a gateway sends requests to."""
+    named = [end["cluster"].split("/") for end in endpoints]
+    return sorted({"/".join(parts[:2]) for parts in named if len(parts) == 4})
+
+
 def installed(module):
     """Names of the packages that are installed; none where dpkg is not what installs them."""
     program = module.get_bin_path("dpkg-query")
@@ -311,6 +323,7 @@ def main():
         files=find(home, given["files"]),
         ports=reports,
         conflicts=sentences,
+        deployments=deployments(record.gateway_endpoints(home)),
     )
 
 

@@ -10,7 +10,7 @@ are evaluated one after the other, so recording first delays no alert.
 
 from __future__ import annotations
 
-from . import drift, drift_rules, hanging_rules, label_measures, operational_rules, queries
+from . import drift, drift_rules, hanging_rules, label_measures, operational_rules, queries, version_rules
 from .figures import figure_template, limits, promql_number
 from .model_metrics import labels_of, measure_of
 from .queries import Scope
@@ -32,6 +32,7 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
         *queries.counting_rules(target, Scope(scope.deployment), windows(deployment)),
         *_monitors(deployment, target, of_drift=False),
         *operational_rules.of_deployment(deployment, scope, target),
+        *version_rules.of_deployment(deployment, scope, target),
         *hanging_rules.of_deployment(scope),
     ]
     name = f"monitml/{deployment['namespace']}/{deployment['name']}"

@@ -63,7 +63,7 @@ class Stack:
     def __init__(self, folder):
         self.folder, self.name = folder, f"monitml-changes-{secrets.token_hex(2)}"
         self.home, self.base = Path("/opt", self.name), free_base()
-        names = ("gateway", "gateway_admin", "prometheus", "alertmanager", "inbox", "node_exporter", "grafana")
+        names = ("gateway", "gateway_admin", "prometheus", "alertmanager", "inbox", "node_exporter", "grafana", "labels")
         self.ports = {name: self.base + place for place, name in enumerate(names)}
         self.ports["model"] = self.base + 8
         self.model("constant", CODE)

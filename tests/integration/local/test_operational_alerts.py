@@ -26,6 +26,7 @@ INFO_BAD = of(healthy(), "monitml_model_info", "bad")
 AT_BAD = 'job="models",instance="v2:1"'
 FAILING = 'monitml_inbox_failing_seconds{{receiver="Slack",reason="{0}"}}'
 WRONG = ID.format("bad", "v9")
+DECLARED_WRONG = f'monitml:traffic_declared:ratio{{{WRONG},shadow="false"}}'
 # What the parent of a server says of the requests to it.
 CAME = f'monitml_requests_total{{instance="a:1",{BAD}}}'
 LATE = f'monitml_requests_unanswered_total{{instance="a:1",within="2s",{BAD}}}'
@@ -44,27 +45,48 @@ OPERATIONAL = {
     ),
     "wrong version at the gateway": (
         gateway(WRONG, ((1, SECONDS),)),
-        {10: set(), 60: {"WrongVersionServed/bad"}},
+        {4: set(), 10: {"WrongVersionServed/bad"}, 60: {"WrongVersionServed/bad"}},
     ),
     "wrong version in the model": (
         {f"monitml_model_info{{{WRONG}}}": flat(1)},
-        {10: set(), 60: {"WrongVersionServed/bad"}},
+        {4: set(), 10: {"WrongVersionServed/bad"}, 60: {"WrongVersionServed/bad"}},
     ),
     "a replica of another version": (
         {UP_BAD: flat(1), INFO_BAD: None, f'monitml_model_info{{{AT_BAD},{ID.format("bad", "v1")}}}': flat(1)},
-        {10: set(), 60: {"WrongVersionServed/bad"}},
+        {4: set(), 10: {"WrongVersionServed/bad"}, 60: {"WrongVersionServed/bad"}},
     ),
     "a replica that is another predictor": (
         {INFO_BAD: None, f"monitml_model_info{{{AT_BAD},{GOOD}}}": flat(1)},
-        {10: set(), 60: {"WrongVersionServed/bad"}},
+        {4: set(), 10: {"WrongVersionServed/bad"}, 60: {"WrongVersionServed/bad"}},
     ),
     "files of a model changed": (
         {f'monitml_model_file_changed{{{AT_BAD},{BAD},file="Model.py"}}': "_x20 1x20 stale"},
         {19: set(), 25: {"ModelFilesChanged/bad"}, 50: set()},
     ),
     "replaced version": (
+        {**gateway(WRONG, ((1, 15), (0, SECONDS))), DECLARED_WRONG: "0x15 stale"},
+        {10: set(), 16: set(), 24: set(), 30: set(), 60: set()},
+    ),
+    "replaced version that goes on": (
+        {**gateway(WRONG, ((1, SECONDS),)), DECLARED_WRONG: "0x15 stale"},
+        {10: set(), 30: set(), 45: {"WrongVersionServed/bad"}, 60: {"WrongVersionServed/bad"}},
+    ),
+    "replaced version that answered wrongly for long": (
         gateway(WRONG, ((1, 15), (0, SECONDS))),
-        {10: set(), 30: set(), 60: set()},
+        {10: {"WrongVersionServed/bad"}, 25: {"WrongVersionServed/bad"}, 35: set()},
+    ),
+    "a server that nobody described": (
+        {CAME: steps((1, 60), (0, SECONDS))},
+        {59: set(), 65: set(), 90: {"AnsweredFromElsewhere/bad"}, 300: {"AnsweredFromElsewhere/bad"}},
+    ),
+    "a server that nobody described beside one that is": (
+        {CAME: steps((1, 60), (0.5, SECONDS))},
+        {59: set(), 110: {"AnsweredFromElsewhere/bad"}, 300: {"AnsweredFromElsewhere/bad"}},
+    ),
+    "a server that is asked past the gateway": ({CAME: steps((5, SECONDS))}, {30: set(), 300: set()}),
+    "a server that is not read for a while": (
+        {CAME: steps((1, 60)) + " _x30 " + "90+1x600", UP_BAD: "1x59 0x30 1x600"},
+        {59: set(), 69: set(), 80: {"ModelServerDown/bad"}, 100: set(), 120: set()},
     ),
     "no traffic": (
         {RQ_BAD: steps((1, 30), (0, SECONDS))},
@@ -95,6 +117,7 @@ OPERATIONAL = {
             LATE: flat(0, 22) + " 1x700",
             WAITING: flat(0, 22) + " 1x100 0x600",
             OLDEST: flat(0, 20) + " 0+1x100 0x600",
+            RQ_BAD: flat(0),
         },
         {25: set(), 31: {"RequestsUnanswered/bad"}, 90: {"RequestsUnanswered/bad"}, 125: set()},
     ),

@@ -39,6 +39,20 @@ def free():
         return {"port": server.getsockname()[1], "purpose": "nothing", "variable": "nothing_port"}
 
 
+def test_what_the_gateway_serves_is_told(look, tmp_path):
+    assert look(home=str(tmp_path))["deployments"] == []
+    (tmp_path / "etc").mkdir()
+
+    def cluster(name):
+        address = {"socket_address": {"address": "127.0.0.1", "port_value": 9000}}
+        return {"name": name, "load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}}
+
+    names = ("seldon/housing/good/v1", "seldon/housing/good/v1/reads", "seldon/housing/bad/v2", "shop/flats/a/1", "labels")
+    content = {"resources": [cluster(name) for name in names]}
+    (tmp_path / "etc/clusters.json").write_text(json.dumps(content))
+    assert look(home=str(tmp_path))["deployments"] == ["seldon/housing", "shop/flats"]
+
+
 def test_free_ports_are_no_conflict(look):
     result = look(ports=[free()], _ansible_check_mode=True)
     assert result["conflicts"] == []
