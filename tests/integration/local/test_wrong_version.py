@@ -3,7 +3,7 @@
 """A real server that is not what is described, on real Prometheus and Alertmanager, to a message.
 
 One story: all is as described; a file is changed under the server and put back; the server is
-started from another model, then as another version; all is as described again.
+started from another model, then as another version; somebody else answers; all is as described again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from serving import ROOT, Server, deploy, find_python, wait_for
 from test_model_metrics import RealServer
 from watching_stack import housing_deployment
 
-WITHIN_SECONDS = 20 + 5
+# For so long it has to be so, and a server that starts needs a moment to be read.
+WITHIN_SECONDS = 5 + 5
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,24 @@ def test_a_replica_that_is_another_is_told_and_resolved(stack, environment, runs
     # Said once, and of nothing else.
     titles = {message["title"].removeprefix("Resolved: ") for message in stack.messages()}
     assert titles == {TITLE, "ModelFilesChanged in housing/good v1"}
+
+
+def test_answers_of_a_server_that_nobody_described_are_told_and_resolved(stack):
+    """The gateway counts answers that the described server did not give; then it gives them."""
+    cluster, title = "seldon/housing/good/v1", "AnsweredFromElsewhere in housing/good v1"
+    began, until = time.time(), time.monotonic() + 60
+    # Asked at the gateway and answered, as they should be: no word of it.
+    for _time in range(20):
+        stack.server.predict([[1] * 6])
+        stack.gateway.answer(cluster, 200, 10)
+        time.sleep(0.2)
+    assert not told(stack, title)
+    began = time.time()
+    while not told(stack, title):
+        assert time.monotonic() < until
+        stack.gateway.answer(cluster, 200, 10)
+        time.sleep(0.1)
+    (message,) = told(stack, title)
+    assert message["received_at"] - began < 30 + 5
+    assert "were given by none of the servers that are described" in message["text"]
+    stack.wait(lambda: told(stack, f"Resolved: {title}"), "it to be resolved", 60)
