@@ -232,7 +232,7 @@ def reporting(*digests, version="v2", replicas=(0, 1)):
 )
 def test_each_replica_is_held_against_what_is_described(tmp_path, series, leaving, fires):
     expected = {"WrongVersionServed/bad"} if fires else set()
-    run(tmp_path, series, {10: set(), 60: expected, 300: expected}, described(leaving))
+    run(tmp_path, series, {4: set(), 60: expected, 300: expected}, described(leaving))
 
 
 def test_in_a_cluster_who_leaves_is_known_by_name_and_who_is_wrong_by_its_pod(tmp_path):
