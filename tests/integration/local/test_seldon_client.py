@@ -64,6 +64,7 @@ def stack(python, tmp_path_factory):
     """(gateway, servers) of good and bad, which is sick, over REST and gRPC."""
     files = deploy(tmp_path_factory.mktemp("files"))
     first, servers, front = free_port(), {}, None
+    answers = tmp_path_factory.mktemp("answers")
     identities = {"good": "v1", "bad": "v2"}
     try:
         for place, (name, version) in enumerate(identities.items()):
@@ -73,6 +74,7 @@ def stack(python, tmp_path_factory):
                 "PREDICTIVE_UNIT_ID": name,
                 "PREDICTOR_LABELS": json.dumps({"version": version}),
                 "PREDICTIVE_UNIT_IMAGE": f"telling:{version}",
+                "MONITML_ANSWERS_DIR": str(answers),
             }
             if name == "bad":
                 sick = [{"name": "sick", "value": "True", "type": "BOOL"}]
@@ -88,6 +90,7 @@ def stack(python, tmp_path_factory):
         for server in servers.values():
             server.wait_ready(120)
         front = Gateway(tmp_path_factory.mktemp("gateway"), two_predictors(), servers, first)
+        front.answers = answers
         yield front, servers
     finally:
         if front:
@@ -102,6 +105,19 @@ def ask_client(python, front, transport):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return {line[0]: line[1:] for line in map(json.loads, done.stdout.splitlines())}
+
+
+def written(front):
+    """What was written down: answers as [id, time, features, predictions], and what clients told of them."""
+    lines = [line for path in front.answers.glob("*.jsonl") for line in path.read_text().splitlines()[1:]]
+    return [json.loads(line) for line in lines if line]
+
+
+def is_written(front, answer):
+    """Whether an answer that a client got was written down, under the id that it brought."""
+    found = [entry for entry in written(front) if isinstance(entry, list) and entry[0] == answer["meta"]["puid"]] if answer else []
+    data = answer["data"]
+    return bool(found) and found[-1][3] == (data["ndarray"] if "ndarray" in data else data["tensor"]["values"])
 
 
 def feedback_counts(servers):
@@ -119,6 +135,7 @@ def test_seldons_client_gets_its_answers_over_rest(python, stack):
     assert got["tensor"][1]["data"]["tensor"]["values"] == [20, 30]
     assert got["raw"][1]["data"]["ndarray"] == [40]
     assert got["raw"][1]["meta"]["puid"] == "abc"
+    assert is_written(front, got["raw"][1]) and is_written(front, got["ndarray"][1]) and is_written(front, got["to bad"][1])
     assert got["text"][1]["strData"] == "hello"
     assert got["to bad"][1]["meta"]["requestPath"] == {"bad": "telling:v2"}
     assert got["to nobody"][0] is False and got["to nobody"][2].startswith("400")
@@ -135,6 +152,8 @@ def test_seldons_client_gets_its_answers_over_grpc(python, stack):
     assert got["ndarray"][1]["data"]["ndarray"] == [20, 30]
     assert got["tensor"][1]["data"]["tensor"]["values"] == [20, 30]
     assert got["raw"][1]["data"]["ndarray"] == [40]
+    assert got["raw"][1]["meta"]["puid"] == "abc"
+    assert is_written(front, got["raw"][1]) and is_written(front, got["ndarray"][1]) and is_written(front, got["to bad"][1])
     assert got["text"][1]["strData"] == "hello"
     assert got["to bad"][1]["meta"]["requestPath"] == {"bad": "telling:v2"}
     assert got["to nobody"][0] is False
