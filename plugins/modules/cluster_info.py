@@ -33,6 +33,10 @@ options:
   expected_server:
     description: The only server that may be meant, as the kubeconfig has it.
     type: str
+  engine:
+    description: What runs the models - C(name), C(gateway), namespace/name of an Istio Gateway of others, and the C(releases) C(istio) and C(operator) as namespace/name.
+    type: dict
+    default: {}
   resources:
     description: What each model server asks for, as a container has it.
     type: dict
@@ -79,6 +83,7 @@ ARGUMENT_SPEC = {
     "gateway_class": {"type": "str"},
     "expected_server": {"type": "str"},
     "resources": {"type": "dict", "default": {}},
+    "engine": {"type": "dict", "default": {}},
 }
 # Nothing has begun that would be worth waiting for.
 _PATIENCE_SECONDS = 5
@@ -87,12 +92,13 @@ _PATIENCE_SECONDS = 5
 def look(api, given):
     """(what was found, what is wrong with it) for the module's options."""
     deployment, expected = given["deployment"], given["expected_server"] or ""
+    engine = {"name": "deployments", "gateway": "", "releases": {}, **given["engine"]}
     if not deployment:
-        found = preflight.look(api, [], "", "")
-        return found, preflight.server_problems(found, expected)
+        found = preflight.look(api, [], "", "", engine)
+        return found, preflight.server_problems(found, expected) + found["gateway_problems"]
     namespaces = [given["stack_namespace"], deployment["namespace"]]
-    problems = preflight.name_problems(deployment, namespaces)
-    found = preflight.look(api, namespaces, given["gateway_class"], given["instance"])
+    problems = preflight.name_problems(deployment, namespaces, engine["name"])
+    found = preflight.look(api, namespaces, given["gateway_class"], given["instance"], engine)
     asked = {deployment["namespace"]: preflight.asked_by(deployment, given["resources"])}
     return found, problems + preflight.problems(found, expected, given["gateway_class"], asked)
 

@@ -6,37 +6,18 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.watching import queries
-from stack import PREDICTOR, VERSION, Stack, ask, build_images, described
+from stack import PREDICTOR, VERSION, Stack, ask, described
 from testbed import faults
 from testbed.cluster import Cluster
 from testbed.patience import wait_until
-from testbed.programs import ROOT
-
-# The engine of the tests of images, of which a machine has one.
-sys.path.append(str(ROOT / "tests/integration/images"))
-from base_image import import_base  # noqa: E402
-from daemons import Dockerd  # noqa: E402
 
 # Repeated over all the tests there will ever be, one in a million may fail by chance.
 _DEVIATIONS = 4.9
-
-
-@pytest.fixture(scope="module")
-def images(shared_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What images.yml writes down of the models' images, which the cluster can pull."""
-    record = tmp_path_factory.mktemp("images") / "images.yml"
-    daemon = Dockerd().start()
-    try:
-        build_images(shared_cluster, daemon.host, import_base(daemon), record)
-    finally:
-        daemon.stop()
-    return record
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +167,6 @@ def test_an_image_that_cannot_be_pulled_is_named_and_what_serves_goes_on(cluster
     [
         ({"monitml_kubernetes_expected_server": "https://other.test"}, "monitml_kubernetes_expected_server is https://other.test"),
         ({"monitml_kubernetes_kubeconfig": "/nowhere.conf"}, "/nowhere.conf, and there is no such file"),
-        ({"seldon_engine": "seldon"}, "which this version does not serve yet"),
         ({"analytics_flavour": "operator"}, "which this version does not serve yet"),
     ],
 )

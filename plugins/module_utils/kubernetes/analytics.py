@@ -14,6 +14,7 @@ import json
 from . import kinds
 from .models import (
     DEPLOYMENT_LABEL,
+    HTTP_PORT,
     PREDICTIONS_PORT,
     PREDICTOR_LABEL,
     SERVER_LABEL,
@@ -21,6 +22,7 @@ from .models import (
     restricted,
 )
 from .models import GROUP as MODELS
+from .seldon import METRICS_PATH
 
 GROUP = "analytics"
 GROUP_KINDS = (
@@ -46,7 +48,8 @@ SECRETS_DIRECTORY = _SECRETS
 def prometheus_settings(deployment: dict, settings: dict) -> dict:
     """What the configuration of Prometheus has to know of the pods, beside how often it asks.
 
-    settings: instance, stack_namespace, scrape_interval, stack_scrape_interval, evaluation_interval.
+    settings: instance, scrape_interval, stack_scrape_interval, evaluation_interval; gateway, {namespace,
+    selector} of its pods; engine, which says at which port and path its model servers are.
     """
     own = ("scrape_interval", "stack_scrape_interval", "evaluation_interval")
     return {
@@ -60,13 +63,12 @@ def prometheus_settings(deployment: dict, settings: dict) -> dict:
         "rule_files": [f"{_ETC}/rules.yml"],
         "model_pods": {
             "namespace": deployment["namespace"],
-            "selector": kinds.selector(settings["instance"], MODELS),
+            # Whoever made them.
+            "selector": f"{kinds.INSTANCE_LABEL}={settings['instance']},{kinds.GROUP_LABEL}={MODELS}",
         },
-        "gateway_pods": {
-            "namespace": settings["stack_namespace"],
-            "selector": f"gateway.networking.k8s.io/gateway-name={settings['instance']}",
-        },
-        "predictions_port": PREDICTIONS_PORT,
+        "gateway_pods": {name: settings["gateway"][name] for name in ("namespace", "selector")},
+        "predictions_port": HTTP_PORT if settings["engine"] == "seldon" else PREDICTIONS_PORT,
+        "metrics_path": METRICS_PATH if settings["engine"] == "seldon" else "/metrics",
         "labels": {
             "namespace": "__meta_kubernetes_namespace",
             "deployment_name": _meta("label", DEPLOYMENT_LABEL),
@@ -114,7 +116,7 @@ def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dic
         claims = [kinds.made("PersistentVolumeClaim", name, namespace, about, spec=spec)]
     return [
         kinds.made("ServiceAccount", name, namespace, about),
-        *_looking_for_pods(name, namespace, [deployment["namespace"], namespace], about),
+        *_looking_for_pods(name, namespace, [deployment["namespace"], settings["gateway"]["namespace"], namespace], about),
         secret,
         *maps,
         *claims,

@@ -49,6 +49,11 @@ def gateway_objects(deployment: dict, settings: dict) -> list[dict]:
     return [*spaces, *secrets, gateway]
 
 
+def namespace_object(name: str, instance: str) -> dict:
+    """A namespace for what charts bring, of whose pods nothing is known."""
+    return kinds.made("Namespace", name, "", kinds.labels(instance, "charts"))
+
+
 def _namespace(name: str, level: str, about: dict[str, str]) -> dict:
     security = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
     return kinds.made("Namespace", name, "", {**about, **security})

@@ -40,7 +40,7 @@ def cluster_prometheus_config(deployment: dict, settings: dict) -> dict:
 
     settings: what scraping.prometheus_config() takes; model_pods and gateway_pods, each {namespace,
     selector} as the API takes them; labels, {label of a series: meta label of a pod}, of the model
-    servers; predictions_port, of the services before them.
+    servers; metrics_path, where they tell; predictions_port, of the services before them.
     """
     # Who leaves is found as long as its pods are there, and has no address.
     config = prometheus_config({**deployment, "leaving": []}, settings)
@@ -79,7 +79,7 @@ def _servers(deployment: dict) -> dict[str, tuple[str, str]]:
 
 
 def _models(deployment: dict, settings: dict) -> dict:
-    found = _pods(settings["model_pods"], _METRICS_PORT)
+    found = {"metrics_path": settings["metrics_path"], **_pods(settings["model_pods"], _METRICS_PORT)}
     # Who has left may still answer what it holds; its end is no alarm.
     names = "|".join(sorted(_servers(deployment)))
     found["relabel_configs"] += [
@@ -96,7 +96,8 @@ def _gateway(deployment: dict, kept: dict, settings: dict) -> dict:
 
     def cluster(names: str) -> str:
         """Istio's name of a service's cluster."""
-        return rf"outbound\|{port}\|\|{names}\.{namespace}\.svc\..*"
+        # Of a subset, too, where whoever routes makes some.
+        return rf"outbound\|{port}\|[^|]*\|{names}\.{namespace}\.svc\..*"
 
     every = cluster(f"({'|'.join(map(re.escape, servers))})")
     relabelled = [

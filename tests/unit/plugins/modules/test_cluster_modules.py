@@ -121,6 +121,10 @@ def found(**more):
         "storage_class": "",
         "quotas": [],
         "missing_rights": [],
+        "engine": {"name": "deployments"},
+        "gateway": {},
+        "gateway_problems": [],
+        "istio_api": True,
         **more,
     }
 

@@ -26,6 +26,8 @@ ANALYTICS = {
     "scrape_interval": "500ms",
     "stack_scrape_interval": "5s",
     "evaluation_interval": "500ms",
+    "engine": "deployments",
+    "gateway": {"namespace": "monitml", "selector": "a=b", "port": 80},
 }
 FILES = {
     "configuration": {"prometheus.yml": "", "receivers.json": "{}"},

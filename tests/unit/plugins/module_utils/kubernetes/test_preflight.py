@@ -18,6 +18,10 @@ FOUND = {
     "storage_class": "gp3",
     "quotas": [],
     "missing_rights": [],
+    "engine": {"name": "deployments"},
+    "gateway": {},
+    "gateway_problems": [],
+    "istio_api": True,
 }
 
 

@@ -13,6 +13,8 @@ SETTINGS = {
     "scrape_interval": "500ms",
     "stack_scrape_interval": "5s",
     "evaluation_interval": "500ms",
+    "engine": "deployments",
+    "gateway": {"namespace": "monitml", "selector": "gateway.networking.k8s.io/gateway-name=monitml", "port": 80},
 }
 DEPLOYMENT = {
     "name": "housing",
