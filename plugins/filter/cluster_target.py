@@ -17,6 +17,7 @@ class FilterModule:
             "cluster_gateway": late("kubernetes.engines", "gateway_objects"),
             "cluster_kept": late("kubernetes.engines", "kept_objects"),
             "cluster_models": late("kubernetes.engines", "model_objects"),
+            "cluster_monitoring": late("kubernetes.monitoring", "monitoring_objects"),
             "cluster_namespace": late("kubernetes.routes", "namespace_object"),
             "cluster_prometheus": late("watching.discovery", "cluster_prometheus_config"),
             "cluster_prometheus_settings": late("kubernetes.analytics", "prometheus_settings"),

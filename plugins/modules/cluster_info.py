@@ -34,7 +34,8 @@ options:
     description: The only server that may be meant, as the kubeconfig has it.
     type: str
   engine:
-    description: What runs the models - C(name), C(gateway), namespace/name of an Istio Gateway of others, and the C(releases) C(istio) and C(operator) as namespace/name.
+    description: What runs the models - C(name), C(gateway), namespace/name of an Istio Gateway of others, and the C(releases) C(istio) and C(operator) as
+      namespace/name, and the C(flavour) of what watches.
     type: dict
     default: {}
   resources:
@@ -92,7 +93,7 @@ _PATIENCE_SECONDS = 5
 def look(api, given):
     """(what was found, what is wrong with it) for the module's options."""
     deployment, expected = given["deployment"], given["expected_server"] or ""
-    engine = {"name": "deployments", "gateway": "", "releases": {}, **given["engine"]}
+    engine = {"name": "deployments", "gateway": "", "releases": {}, "flavour": "own", **given["engine"]}
     if not deployment:
         found = preflight.look(api, [], "", "", engine)
         return found, preflight.server_problems(found, expected) + found["gateway_problems"]

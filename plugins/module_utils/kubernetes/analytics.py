@@ -98,9 +98,29 @@ def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dic
     {prometheus, alertmanager, python}, retention_time, retention_size, prometheus_url,
     alertmanager_url, pull_secret.
     """
+    spaces = [deployment["namespace"], settings["gateway"]["namespace"], settings["stack_namespace"]]
+    about = kinds.labels(settings["instance"], GROUP)
+    name = f"{settings['instance']}-analytics"
+    return [
+        *_looking_for_pods(name, settings["stack_namespace"], spaces, about),
+        *_pod_and_what_it_needs(files, ("configuration", "board", "inbox"), settings, {}),
+    ]
+
+
+def inbox_objects(files: dict, settings: dict) -> list[dict]:
+    """The inbox alone, beside a Prometheus and an Alertmanager of others, who are in settings' watched_by.
+
+    files: configuration with receivers.json, inbox and secrets.
+    """
+    others = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings["watched_by"]}}}
+    return _pod_and_what_it_needs(files, ("configuration", "inbox"), settings, others)
+
+
+def _pod_and_what_it_needs(files: dict, parts: tuple[str, ...], settings: dict, others: dict) -> list[dict]:
+    """others: who asks it beside its own namespace, as a NetworkPolicy has it."""
     name, namespace = f"{settings['instance']}-analytics", settings["stack_namespace"]
     about = kinds.labels(settings["instance"], GROUP)
-    texts = {part: dict(files[part]) for part in ("configuration", "board", "inbox")}
+    texts = {part: dict(files[part]) for part in parts}
     maps = [
         kinds.made("ConfigMap", f"{name}-{part}", namespace, about, data=content) for part, content in texts.items()
     ]
@@ -116,12 +136,11 @@ def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dic
         claims = [kinds.made("PersistentVolumeClaim", name, namespace, about, spec=spec)]
     return [
         kinds.made("ServiceAccount", name, namespace, about),
-        *_looking_for_pods(name, namespace, [deployment["namespace"], settings["gateway"]["namespace"], namespace], about),
         secret,
         *maps,
         *claims,
-        _service(name, namespace, about),
-        _network_policy(name, namespace, about),
+        _service(name, namespace, about, PORTS if "board" in texts else {"inbox": PORTS["inbox"]}),
+        _network_policy(name, namespace, about, others),
         _deployment(name, namespace, about, texts, settings),
     ]
 
@@ -142,15 +161,15 @@ def _selector(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name}
 
 
-def _service(name: str, namespace: str, about: dict) -> dict:
+def _service(name: str, namespace: str, about: dict, numbers: dict[str, int]) -> dict:
     ports = [
         {"name": f"http-{part}", "port": port, "targetPort": part, "protocol": "TCP"}
-        for part, port in PORTS.items()
+        for part, port in numbers.items()
     ]
     return kinds.made("Service", name, namespace, about, spec={"selector": _selector(name), "ports": ports})
 
 
-def _network_policy(name: str, namespace: str, about: dict) -> dict:
+def _network_policy(name: str, namespace: str, about: dict, others: dict) -> dict:
     """From its own namespace alone, where a Grafana may be; forwarded ports come from the node."""
     return kinds.made(
         "NetworkPolicy",
@@ -160,7 +179,7 @@ def _network_policy(name: str, namespace: str, about: dict) -> dict:
         spec={
             "podSelector": {"matchLabels": _selector(name)},
             "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"podSelector": {}}]}],
+            "ingress": [{"from": [{"podSelector": {}}, *([others] if others else [])]}],
         },
     )
 
@@ -170,8 +189,9 @@ def _deployment(name: str, namespace: str, about: dict, texts: dict, settings: d
     volumes = [
         {"name": "data", **disk},
         {"name": "secrets", "secret": {"secretName": name}},
-        *({"name": part, "configMap": {"name": f"{name}-{part}"}} for part in ("configuration", "board", "inbox")),
+        *({"name": part, "configMap": {"name": f"{name}-{part}"}} for part in texts),
     ]
+    makers = [_prometheus, _alertmanager, _inbox] if "board" in texts else [_inbox]
     # What the inbox reads only at its start.
     read_once = [texts["inbox"], texts["configuration"].get("receivers.json", "")]
     digest = hashlib.sha256(json.dumps(read_once, sort_keys=True).encode()).hexdigest()[:16]
@@ -184,7 +204,7 @@ def _deployment(name: str, namespace: str, about: dict, texts: dict, settings: d
             "serviceAccountName": name,
             "enableServiceLinks": False,
             "securityContext": restricted(_USER),
-            "containers": [_prometheus(settings), _alertmanager(settings), _inbox(settings)],
+            "containers": [make(settings) for make in makers],
             "terminationGracePeriodSeconds": 30,
             "volumes": volumes,
             **({"imagePullSecrets": [{"name": settings["pull_secret"]}]} if settings["pull_secret"] else {}),

@@ -70,8 +70,13 @@ KINDS = (
     Kind("Gateway", ISTIO, "v1", "gateways", alias="IstioGateway"),
     # Of several for one host the oldest counts first: ours, and then that which Seldon's operator makes.
     Kind("VirtualService", ISTIO, "v1", "virtualservices"),
+    Kind("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors"),
+    Kind("PrometheusRule", "monitoring.coreos.com", "v1", "prometheusrules"),
+    Kind("AlertmanagerConfig", "monitoring.coreos.com", "v1alpha1", "alertmanagerconfigs"),
     Kind("SeldonDeployment", "machinelearning.seldon.io", "v1", "seldondeployments"),
 )
+# Kinds that not every cluster has, and not every way of running the stack makes.
+OF_OTHERS = (ISTIO, "monitoring.coreos.com", "machinelearning.seldon.io")
 _BY_NAME = {kind.label: kind for kind in KINDS}
 _BY_TYPE = {(kind.group, kind.name): kind for kind in KINDS}
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}

@@ -8,6 +8,7 @@ Pure, but for look(), which asks; api is what has request(), find(), list() and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from . import kinds
@@ -31,10 +32,11 @@ _PARTS = {
 # A namespace that is there, for all that is known, and not ours.
 _HIDDEN: dict = {"metadata": {}}
 _VERBS = ("get", "list", "create", "patch", "delete")
-# Kinds that only one engine makes.
-_OF_ENGINES = {
+# Kinds that only one engine makes, or one flavour.
+_OF_WAYS = {
     "deployments": ("HTTPRoute",),
     "seldon": ("IstioGateway", "VirtualService", "SeldonDeployment"),
+    "operator": ("PodMonitor", "PrometheusRule", "AlertmanagerConfig"),
 }
 _OF_CHARTS = tuple(
     kinds.Kind(name, group, "v1", f"{name.lower()}s", namespaced=False)
@@ -51,16 +53,17 @@ _UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2*
 def look(api, namespaces: list[str], gateway_class: str, instance: str, engine: dict | None = None) -> dict:
     """What problems() and words() want to know of a cluster.
 
-    engine: {name, gateway (namespace/name of another's, "" for our own), releases (see parts.standing)}.
+    engine: {name, gateway (namespace/name of another's, "" for our own), releases (see parts.standing),
+    flavour (of what watches)}.
     """
-    engine = engine or {"name": "deployments", "gateway": "", "releases": {}}
+    engine = engine or {"name": "deployments", "gateway": "", "releases": {}, "flavour": "own"}
     version = api.request("GET", "/version", who="Its version")
     found = {name: allowed(api.find, kinds.named("Namespace"), "", name, otherwise=_HIDDEN) for name in namespaces}
     interfaces = api.request("GET", "/apis", who="Its interfaces")["groups"]
     groups = [group["name"] for group in interfaces]
     parts = standing(api, instance, groups, engine["releases"]) if engine["name"] == "seldon" and instance else {}
     way, gateway_problems = gateway_way(api, engine["gateway"]) if engine["gateway"] else ({}, [])
-    wanted = rights(found, instance, engine["name"], "missing" in parts.values())
+    wanted = rights(found, instance, [engine["name"], engine["flavour"]], "missing" in parts.values())
     with ThreadPoolExecutor(8) as pool:
         may = list(pool.map(lambda right: api.may(right[0], right[1], right[2], right[3]), wanted))
     known = kinds.named("Gateway").group in groups
@@ -69,7 +72,7 @@ def look(api, namespaces: list[str], gateway_class: str, instance: str, engine: 
         "version": version["gitVersion"],
         "number": [int(re.sub(r"\D", "", version[part])) for part in ("major", "minor")],
         "namespaces": {name: _standing(one, instance) for name, one in found.items()},
-        "engine": {"name": engine["name"], **parts},
+        "engine": {"name": engine["name"], "flavour": engine["flavour"], **parts},
         "gateway": way,
         "gateway_problems": gateway_problems,
         "istio_api": f"{kinds.ISTIO}/v1" in [one["groupVersion"] for group in interfaces for one in group["versions"]],
@@ -104,12 +107,15 @@ def _default_storage(classes: list[dict]) -> str:
 
 
 def rights(
-    namespaces: dict[str, dict | None], instance: str, engine: str = "deployments", charts: bool = False
+    namespaces: dict[str, dict | None], instance: str, ways: Iterable[str] = ("deployments",), charts: bool = False
 ) -> list[tuple[str, kinds.Kind, str, str]]:
-    """Every right that a run needs: verb, kind, namespace, subresource. charts: whether some are installed."""
+    """Every right that a run needs: verb, kind, namespace, subresource.
+
+    ways: engine and flavour; charts: whether some are installed.
+    """
     own = kinds.named("Namespace")
     needed = [(verb, kind, "", "") for kind in _OF_CHARTS for verb in _VERBS if charts]
-    left_out = {kind for name, only in _OF_ENGINES.items() if name != engine for kind in only}
+    left_out = {kind for name, only in _OF_WAYS.items() if name not in ways for kind in only}
     made = [kind for kind in kinds.KINDS if kind.namespaced and kind.label not in left_out]
     needed += [
         (verb, own, "", "")
@@ -121,7 +127,7 @@ def rights(
         # Whoever gives Prometheus the right to look for pods has to have it.
         needed += [(verb, kinds.POD, name, "") for verb in ("get", "list", "watch", "patch")]
         needed += [("get", kinds.POD, name, "log"), ("create", kinds.POD, name, "portforward")]
-        needed += [(verb, kinds.DESTINATION_RULE, name, "") for verb in ("list", "delete") if engine == "seldon"]
+        needed += [(verb, kinds.DESTINATION_RULE, name, "") for verb in ("list", "delete") if "seldon" in ways]
     return needed
 
 
@@ -153,6 +159,11 @@ def problems(found: dict, expected_server: str, gateway_class: str, asked: dict)
     for name, standing in found["namespaces"].items():
         if standing == "terminating":
             sentences.append(f"The namespace {name} is being terminated: wait until it is gone, and run again.")
+    if found["engine"]["flavour"] == "operator" and _PARTS["monitoring.coreos.com"] not in found["parts"]:
+        sentences.append(
+            "The cluster does not have the Prometheus operator's definitions: install kube-prometheus-stack, or use"
+            " analytics_flavour own, which brings what watches."
+        )
     sentences += found["gateway_problems"] or _gateway_problems(found, gateway_class)
     if found["missing_rights"]:
         sentences.append(

@@ -121,7 +121,7 @@ def found(**more):
         "storage_class": "",
         "quotas": [],
         "missing_rights": [],
-        "engine": {"name": "deployments"},
+        "engine": {"name": "deployments", "flavour": "own"},
         "gateway": {},
         "gateway_problems": [],
         "istio_api": True,

@@ -18,7 +18,7 @@ FOUND = {
     "storage_class": "gp3",
     "quotas": [],
     "missing_rights": [],
-    "engine": {"name": "deployments"},
+    "engine": {"name": "deployments", "flavour": "own"},
     "gateway": {},
     "gateway_problems": [],
     "istio_api": True,
@@ -27,6 +27,22 @@ FOUND = {
 
 def problems(expected="", **found):
     return preflight.problems({**FOUND, **found}, expected, "istio", {"seldon": {"pods": 2, "requests.memory": 2**29}})
+
+
+def test_what_is_to_be_installed_is_not_missed():
+    brought = {"name": "seldon", "flavour": "own", "istio": "missing"}
+    assert problems(engine=brought, controller="", istio_api=False) == []
+    assert problems(engine={**brought, "istio": "there"}, gateway={"port": 80}, gateway_api=False) == []
+
+
+def test_only_rights_that_are_needed_are_asked_for():
+    def kinds_of(*ways, charts=False):
+        return {right[1].label for right in preflight.rights({"seldon": {"metadata": {}}}, "monitml", ways, charts)}
+
+    assert "HTTPRoute" in kinds_of("deployments", "own") and "VirtualService" not in kinds_of("deployments", "own")
+    assert {"SeldonDeployment", "DestinationRule"} <= kinds_of("seldon", "own")
+    assert "PodMonitor" in kinds_of("deployments", "operator") and "PodMonitor" not in kinds_of("seldon", "own")
+    assert "ClusterRole" in kinds_of("seldon", "own", charts=True) and "ClusterRole" not in kinds_of("seldon", "own")
 
 
 def quota(**hard):
@@ -47,6 +63,12 @@ def test_a_cluster_that_fits_has_no_problem_and_is_told_in_one_line():
         ({"number": [1, 27], "version": "v1.27.3"}, "runs Kubernetes v1.27.3; 1.28 or newer is needed"),
         ({"namespaces": {"seldon": "terminating"}}, "namespace seldon is being terminated"),
         ({"gateway_api": False}, "does not have the Gateway API"),
+        ({"engine": {"name": "deployments", "flavour": "operator"}}, "does not have the Prometheus operator's definitions"),
+        (
+            {"engine": {"name": "seldon", "flavour": "own", "istio": "there"}, "istio_api": False},
+            "needs Istio 1.22 or newer",
+        ),
+        ({"gateway_problems": ["The Gateway a/b is not there."], "controller": ""}, "The Gateway a/b is not there."),
         ({"controller": ""}, "has no GatewayClass istio"),
         ({"controller": "other.test/controller"}, "is of other.test/controller"),
         (
