@@ -36,7 +36,9 @@ GROUP_KINDS = (
     "Service",
     "Deployment",
 )
-PORTS = {"prometheus": 9090, "alertmanager": 9093, "inbox": 3006}
+PORTS = {"prometheus": 9090, "alertmanager": 9093, "inbox": 3006, "pods": 3008}
+# Of those, what others ask.
+_SERVED = ("prometheus", "alertmanager", "inbox")
 # A recorded series that says which configuration Prometheus has read.
 CONFIGURATION = "monitml:configuration:info"
 # Nobody, as in the images that Prometheus' makers publish.
@@ -58,6 +60,7 @@ def prometheus_settings(deployment: dict, settings: dict) -> dict:
         "prometheus_port": PORTS["prometheus"],
         "alertmanager_port": PORTS["alertmanager"],
         "inbox_port": PORTS["inbox"],
+        "pods_port": PORTS["pods"],
         "gateway_admin_port": 0,
         "node_exporter_port": 0,
         "rule_files": [f"{_ETC}/rules.yml"],
@@ -93,7 +96,7 @@ def marked(rules: dict, texts: list[str]) -> tuple[dict, str]:
 def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dict]:
     """Everything that watches.
 
-    files: configuration, board, inbox and secrets, each {name: text}; digest, of what marked() says.
+    files: configuration, board, inbox (with pods.py) and secrets, each {name: text}.
     settings: instance, stack_namespace, storage_class ("" for none), storage_size, images
     {prometheus, alertmanager, python}, retention_time, retention_size, prometheus_url,
     alertmanager_url, pull_secret.
@@ -103,20 +106,27 @@ def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dic
     name = f"{settings['instance']}-analytics"
     return [
         *_looking_for_pods(name, settings["stack_namespace"], spaces, about),
-        *_pod_and_what_it_needs(files, ("configuration", "board", "inbox"), settings, {}),
+        *_pod_and_what_it_needs(deployment, files, ("configuration", "board", "inbox"), settings, {}),
     ]
 
 
-def inbox_objects(files: dict, settings: dict) -> list[dict]:
-    """The inbox alone, beside a Prometheus and an Alertmanager of others, who are in settings' watched_by.
+def inbox_objects(deployment: dict, files: dict, settings: dict) -> list[dict]:
+    """The inbox and what tells of pods, beside a Prometheus and an Alertmanager of others in settings' watched_by.
 
     files: configuration with receivers.json, inbox and secrets.
     """
     others = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings["watched_by"]}}}
-    return _pod_and_what_it_needs(files, ("configuration", "inbox"), settings, others)
+    about = kinds.labels(settings["instance"], GROUP)
+    name = f"{settings['instance']}-analytics"
+    return [
+        *_looking_for_pods(name, settings["stack_namespace"], [deployment["namespace"]], about),
+        *_pod_and_what_it_needs(deployment, files, ("configuration", "inbox"), settings, others),
+    ]
 
 
-def _pod_and_what_it_needs(files: dict, parts: tuple[str, ...], settings: dict, others: dict) -> list[dict]:
+def _pod_and_what_it_needs(
+    deployment: dict, files: dict, parts: tuple[str, ...], settings: dict, others: dict
+) -> list[dict]:
     """others: who asks it beside its own namespace, as a NetworkPolicy has it."""
     name, namespace = f"{settings['instance']}-analytics", settings["stack_namespace"]
     about = kinds.labels(settings["instance"], GROUP)
@@ -139,9 +149,9 @@ def _pod_and_what_it_needs(files: dict, parts: tuple[str, ...], settings: dict, 
         secret,
         *maps,
         *claims,
-        _service(name, namespace, about, PORTS if "board" in texts else {"inbox": PORTS["inbox"]}),
+        _service(name, namespace, about, _SERVED if "board" in texts else ("inbox",)),
         _network_policy(name, namespace, about, others),
-        _deployment(name, namespace, about, texts, settings),
+        _deployment(name, namespace, about, texts, {**settings, "models_namespace": deployment["namespace"]}),
     ]
 
 
@@ -161,10 +171,9 @@ def _selector(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name}
 
 
-def _service(name: str, namespace: str, about: dict, numbers: dict[str, int]) -> dict:
+def _service(name: str, namespace: str, about: dict, parts: tuple[str, ...]) -> dict:
     ports = [
-        {"name": f"http-{part}", "port": port, "targetPort": part, "protocol": "TCP"}
-        for part, port in numbers.items()
+        {"name": f"http-{part}", "port": PORTS[part], "targetPort": part, "protocol": "TCP"} for part in parts
     ]
     return kinds.made("Service", name, namespace, about, spec={"selector": _selector(name), "ports": ports})
 
@@ -191,8 +200,8 @@ def _deployment(name: str, namespace: str, about: dict, texts: dict, settings: d
         {"name": "secrets", "secret": {"secretName": name}},
         *({"name": part, "configMap": {"name": f"{name}-{part}"}} for part in texts),
     ]
-    makers = [_prometheus, _alertmanager, _inbox] if "board" in texts else [_inbox]
-    # What the inbox reads only at its start.
+    makers = [*([_prometheus, _alertmanager] if "board" in texts else []), _inbox, _pods]
+    # What these read only at their start.
     read_once = [texts["inbox"], texts["configuration"].get("receivers.json", "")]
     digest = hashlib.sha256(json.dumps(read_once, sort_keys=True).encode()).hexdigest()[:16]
     pod = {
@@ -288,3 +297,11 @@ def _inbox(settings: dict) -> dict:
     mounts = {"configuration": _ETC, "inbox": "/inbox", "secrets": _SECRETS}
     image = settings["images"]["python"]
     return _container("inbox", image, "/healthz", ("32Mi", "128Mi"), mounts, command=command)
+
+
+def _pods(settings: dict) -> dict:
+    selector = f"{kinds.INSTANCE_LABEL}={settings['instance']},{kinds.GROUP_LABEL}={MODELS}"
+    command = ["python3", "/inbox/pods.py", "--namespace", settings["models_namespace"], "--selector", selector]
+    command += ["--port", str(PORTS["pods"])]
+    image = settings["images"]["python"]
+    return _container("pods", image, "/healthz", ("24Mi", "96Mi"), {"inbox": "/inbox"}, command=command)

@@ -15,7 +15,7 @@ from . import kinds
 from .analytics import GROUP, inbox_objects
 
 # Targets of others in the same Prometheus may have jobs of any name.
-_JOBS = ("models", "gateway", "inbox")
+_JOBS = ("models", "gateway", "inbox", "pods")
 _RELABELLING = {"source_labels": "sourceLabels", "target_label": "targetLabel"}
 _ROUTE = {
     "group_by": "groupBy",
@@ -46,9 +46,9 @@ def monitoring_objects(deployment: dict, files: dict, settings: dict) -> list[di
     url = f"http://{instance}-analytics.{space}.svc:3006/services/local"
     name = f"{instance}-inbox"
     return [
-        *inbox_objects(files, settings),
+        *inbox_objects(deployment, files, settings),
         *(_pod_monitor(job, jobs[job], found, settings) for job in _JOBS[:2]),
-        _inbox_monitor(jobs["inbox"], found, settings),
+        *(_own_monitor(job, jobs[job], found, settings) for job in _JOBS[2:]),
         kinds.made("PrometheusRule", instance, space, found, spec=rules_of_operator(files["rules"], deployment, instance)),
         kinds.made("Secret", name, deployment["namespace"], about, type="Opaque", data={_URL_KEY: _base64(url)}),
         kinds.made(
@@ -94,14 +94,16 @@ def _pod_monitor(job: str, config: dict, found: dict, settings: dict) -> dict:
     return _made(job, found, settings, endpoint, discovered["namespaces"]["names"], _matched(selector["label"]))
 
 
-def _inbox_monitor(config: dict, found: dict, settings: dict) -> dict:
+def _own_monitor(job: str, config: dict, found: dict, settings: dict) -> dict:
+    """Of what we bring beside the models."""
     endpoint = {
-        "port": "inbox",
-        "relabelings": _of_job("inbox", settings),
+        "port": job,
+        "honorLabels": config.get("honor_labels", False),
+        "relabelings": _of_job(job, settings),
         "metricRelabelings": [_relabelling(rule) for rule in config["metric_relabel_configs"]],
     }
     name = {"app.kubernetes.io/name": f"{settings['instance']}-analytics"}
-    return _made("inbox", found, settings, endpoint, [settings["stack_namespace"]], name)
+    return _made(job, found, settings, endpoint, [settings["stack_namespace"]], name)
 
 
 def _made(job: str, found: dict, settings: dict, endpoint: dict, namespaces: list[str], selected: dict) -> dict:
@@ -143,7 +145,7 @@ def rules_of_operator(rules: dict, deployment: dict, instance: str) -> dict:
 
 
 def _rule(rule: dict, deployment: dict, instance: str) -> dict:
-    expr = rule["expr"].replace('job!~"models|gateway|load_test"', 'job="inbox"')
+    expr = rule["expr"].replace('job!~"models|gateway|load_test"', f'job=~"{instance}/(inbox|pods)"')
     for job in _JOBS:
         expr = expr.replace(f'job="{job}"', f'job="{job_name(instance, job)}"')
     # Other receivers are others' care.

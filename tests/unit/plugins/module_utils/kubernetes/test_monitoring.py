@@ -86,7 +86,7 @@ def test_rules_are_the_same_but_for_what_is_of_others():
     assert [group["name"] for group in theirs] == [group["name"] for group in ours]
     by_name = {rule.get("alert"): rule for group in theirs for rule in group["rules"]}
     assert 'up{job="monitml/gateway"} == 0' in by_name["GatewayDown"]["expr"]
-    assert by_name["TargetDown"]["expr"] == 'up{job="monitml/inbox"} == 0'
+    assert by_name["TargetDown"]["expr"] == 'up{job=~"monitml/(inbox|pods)"} == 0'
     assert by_name["TargetDown"]["labels"]["namespace"] == "seldon"
     text = json.dumps(theirs)
     assert not re.search(r'job[!=~]+\\"(models|gateway)', text)
@@ -115,10 +115,9 @@ def test_the_message_is_the_same_and_its_address_in_a_secret():
 def test_of_our_own_pod_the_inbox_alone_is_brought():
     things, _prometheus = made()
     pod = things["Deployment monitml-analytics"]["spec"]["template"]["spec"]
-    assert [one["name"] for one in pod["containers"]] == ["inbox"]
+    assert [one["name"] for one in pod["containers"]] == ["inbox", "pods"]
     assert [port["name"] for port in things["Service monitml-analytics"]["spec"]["ports"]] == ["http-inbox"]
     allowed = things["NetworkPolicy monitml-analytics"]["spec"]["ingress"][0]["from"]
     assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}} in allowed
-    assert not [name for name in things if name.startswith("Role")]
     whole = analytics.analytics_objects(served(deployment()), FILES, ANALYTICS)
-    assert len([one for one in whole if one["kind"] == "Deployment"][0]["spec"]["template"]["spec"]["containers"]) == 3
+    assert len([one for one in whole if one["kind"] == "Deployment"][0]["spec"]["template"]["spec"]["containers"]) == 4
