@@ -38,6 +38,10 @@ options:
       namespace/name, and the C(flavour) of what watches.
     type: dict
     default: {}
+  storage_class:
+    description: Storage class that has to be there; none by default.
+    type: str
+    default: ""
   resources:
     description: What each model server asks for, as a container has it.
     type: dict
@@ -71,7 +75,7 @@ found:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.kubernetes import preflight
+from ..module_utils.kubernetes import capacity, preflight
 from ..module_utils.kubernetes.api import Api
 from ..module_utils.kubernetes.errors import KubernetesError
 
@@ -84,6 +88,7 @@ ARGUMENT_SPEC = {
     "gateway_class": {"type": "str"},
     "expected_server": {"type": "str"},
     "resources": {"type": "dict", "default": {}},
+    "storage_class": {"type": "str", "default": ""},
     "engine": {"type": "dict", "default": {}},
 }
 # Nothing has begun that would be worth waiting for.
@@ -100,8 +105,10 @@ def look(api, given):
     namespaces = [given["stack_namespace"], deployment["namespace"]]
     problems = preflight.name_problems(deployment, namespaces, engine["name"])
     found = preflight.look(api, namespaces, given["gateway_class"], given["instance"], engine)
-    asked = {deployment["namespace"]: preflight.asked_by(deployment, given["resources"])}
-    return found, problems + preflight.problems(found, expected, given["gateway_class"], asked)
+    asked = {deployment["namespace"]: capacity.asked_by(deployment, given["resources"])}
+    return found, problems + preflight.problems(
+        found, expected, given["gateway_class"], asked, given["storage_class"]
+    )
 
 
 def main():

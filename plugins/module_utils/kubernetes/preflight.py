@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from . import kinds
+from .capacity import quota_problems, room, room_problems, storage_problems
 from .engines import description_problems
 from .parts import allowed, gateway_way, standing
 
@@ -47,7 +48,6 @@ _OF_CHARTS = tuple(
         ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io"),
     )
 )
-_UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
 def look(api, namespaces: list[str], gateway_class: str, instance: str, engine: dict | None = None) -> dict:
@@ -63,6 +63,7 @@ def look(api, namespaces: list[str], gateway_class: str, instance: str, engine: 
     groups = [group["name"] for group in interfaces]
     parts = standing(api, instance, groups, engine["releases"]) if engine["name"] == "seldon" and instance else {}
     way, gateway_problems = gateway_way(api, engine["gateway"]) if engine["gateway"] else ({}, [])
+    classes = allowed(api.list, _STORAGE, otherwise=None)
     wanted = rights(found, instance, [engine["name"], engine["flavour"]], "missing" in parts.values())
     with ThreadPoolExecutor(8) as pool:
         may = list(pool.map(lambda right: api.may(right[0], right[1], right[2], right[3]), wanted))
@@ -79,7 +80,9 @@ def look(api, namespaces: list[str], gateway_class: str, instance: str, engine: 
         "parts": [words for group, words in _PARTS.items() if group in groups],
         "gateway_api": known,
         "controller": _controller(api, gateway_class) if known and gateway_class else "",
-        "storage_class": _default_storage(allowed(api.list, _STORAGE, otherwise=[])),
+        "storage_class": _default_storage(classes or []),
+        "storage_classes": None if classes is None else [one["metadata"]["name"] for one in classes],
+        "room": allowed(room, api, instance, otherwise={}) if instance else {},
         "quotas": [one for name in namespaces if found[name] for one in allowed(api.list, _QUOTA, name, otherwise=[])],
         "missing_rights": [words_of_right(right) for right, allowed in zip(wanted, may) if not allowed],
     }
@@ -147,7 +150,7 @@ def words(found: dict, context: str) -> str:
     return f"Cluster {found['server']}{by}: Kubernetes {found['version']}{parts}; {disk}."
 
 
-def problems(found: dict, expected_server: str, gateway_class: str, asked: dict) -> list[str]:
+def problems(found: dict, expected_server: str, gateway_class: str, asked: dict, storage_class: str = "") -> list[str]:
     """Why the stack cannot go there, in sentences; empty where it can.
 
     asked: what the pods will ask for, by namespace: {"pods": 2, "requests.cpu": 0.2, ...}.
@@ -169,6 +172,9 @@ def problems(found: dict, expected_server: str, gateway_class: str, asked: dict)
         sentences.append(
             f"This account lacks rights: {_brief(found['missing_rights'])}. Ask for them, or use another account."
         )
+    sentences += storage_problems(storage_class, found["storage_classes"])
+    for need in asked.values():
+        sentences += room_problems(found["room"], need)
     return sentences + [
         sentence
         for quota in found["quotas"]
@@ -227,35 +233,3 @@ def _brief(missing: list[str]) -> str:
         verb, _space, what = right.partition(" ")
         by_what.setdefault(what, []).append(verb)
     return "; ".join(f"{', '.join(verbs)} {what}" for what, verbs in by_what.items())
-
-
-def quota_problems(quota: dict, asked: dict) -> list[str]:
-    """What a ResourceQuota has no room for; what is there already is counted by itself."""
-    status = quota.get("status", {})
-    sentences = []
-    for what, need in asked.items():
-        hard = status.get("hard", {}).get(what)
-        if hard is not None and need > quantity(hard):
-            sentences.append(
-                f"The quota {quota['metadata']['name']} of the namespace {quota['metadata']['namespace']} allows"
-                f" {hard} of {what}, and the stack needs {need:g}. Raise it, or ask for less (canary_resources)."
-            )
-    return sentences
-
-
-def quantity(text: str | int | float) -> float:
-    """A quantity as Kubernetes writes it, such as 100m or 256Mi."""
-    match = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", str(text))
-    if not match or match[2] not in _UNITS:
-        raise ValueError(f"{text} is no quantity")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def asked_by(deployment: dict, resources: dict) -> dict:
-    """What the model servers of a description ask for, as quotas count it."""
-    replicas = sum(predictor["replicas"] for predictor in deployment["predictors"])
-    totals = {"pods": float(replicas)}
-    for limit, prefix in (("requests", "requests."), ("limits", "limits.")):
-        for what, amount in (resources.get(limit) or {}).items():
-            totals[prefix + what] = replicas * quantity(amount)
-    return totals

@@ -125,6 +125,8 @@ def found(**more):
         "gateway": {},
         "gateway_problems": [],
         "istio_api": True,
+        "storage_classes": ["gp3"],
+        "room": {"cpu": 4, "memory": 8e9, "pods": 100},
         **more,
     }
 
