@@ -3,5 +3,5 @@
 """One machine as a target: its model servers and gateway, services, files, ports, processes.
 
 Servers and texts are pure; Supervisor and Systemd are the only places that talk to those. May
-import deployment; used by the modules local_service, port_check and file_set and by the roles.
+import deployment; used by the modules local_service, machine_info and file_set and by the roles.
 """
