@@ -170,6 +170,12 @@ def theirs(watched: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     prometheus.stop()
 
 
+# Before its definitions are there.
+def test_without_an_operator_it_is_refused_before_anything_changes(cluster: Cluster, images: Path) -> None:
+    told = Stack(cluster, images, "lent", "lent-models").play("site", code=2, analytics_flavour="operator")
+    assert "does not have the Prometheus operator's definitions" in told.words and told.changed == 0
+
+
 def test_a_second_run_changes_nothing_and_neither_would_a_check(cluster: Cluster, watched: Stack) -> None:
     assert watched.play("site").changed == 0
     assert watched.play("site", "--check").changed == 0

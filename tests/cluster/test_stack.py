@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,8 @@ def test_a_named_predictor_answers_and_takes_its_feedback(cluster: Cluster, depl
         assert (status, headers[PREDICTOR]) == (200, name), body
     # Without a name it would reach anybody.
     assert deployed.ask("feedback", json.dumps({"reward": 1.0}))[0] == 404
+    status, _headers, body = deployed.ask(x_monitml_predictor="nobody")
+    assert status == 400 and "names nobody, and no such predictor is deployed" in json.loads(body)["status"]["info"]
 
 
 def test_a_bad_model_becomes_a_message(cluster: Cluster, deployed: Stack) -> None:
@@ -162,12 +166,34 @@ def test_an_image_that_cannot_be_pulled_is_named_and_what_serves_goes_on(cluster
     assert deployed.ask()[0] == 200
 
 
+def test_an_api_that_is_away_for_half_a_minute_is_waited_for_in_the_middle_of_a_run(
+    cluster: Cluster, deployed: Stack
+) -> None:
+    after = described(version="v5")
+    with faults.faulty_api(cluster) as proxy:
+
+        def go_away() -> None:
+            made = re.compile("PATCH .*/deployments/housing-bad-")
+            wait_until(lambda: any(made.search(one) and "dryRun" not in one for one in proxy.seen), 120, 0.05)
+            proxy.fail(503, seconds=30)
+
+        away = threading.Thread(target=go_away)
+        away.start()
+        deployed.play("site", monitml_kubernetes_kubeconfig=str(proxy.kubeconfig), monitml_deployment=after)
+        away.join()
+        assert len(proxy.refused) > 5
+    assert deployed.play("site", monitml_deployment=after).changed == 0
+    deployed.play("site")
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"monitml_kubernetes_expected_server": "https://other.test"}, "monitml_kubernetes_expected_server is https://other.test"),
         ({"monitml_kubernetes_kubeconfig": "/nowhere.conf"}, "/nowhere.conf, and there is no such file"),
-        ({"analytics_flavour": "operator"}, "which this version does not serve yet"),
+        ({"seldon_gateway": "istio-system/gateway"}, "which is for the engine seldon"),
+        ({"analytics_storage_class": "nowhere"}, "has no storage class nowhere"),
+        ({"canary_resources": {"requests": {"cpu": "1000", "memory": "1Gi"}}}, "Add nodes, or ask for less"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_changes(
