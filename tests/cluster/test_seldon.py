@@ -215,6 +215,30 @@ def test_what_cannot_be_is_refused_before_anything_changes(
     assert told.changed == 0
 
 
+def test_a_webhook_that_is_down_is_named(cluster: Cluster, deployed: Stack) -> None:
+    rule = {
+        "apiGroups": ["machinelearning.seldon.io"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["seldondeployments"],
+    }
+    hook = {
+        "name": "down.test.io",
+        "clientConfig": {"service": {"name": "nobody", "namespace": deployed.namespace, "path": "/"}},
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    cluster.apply({**kind, "metadata": {"name": "down"}, "webhooks": [hook]})
+    try:
+        told = deployed.play("site", code=2, monitml_deployment=deployed.described(version="v9")).words
+        assert "the webhook down.test.io, which has to allow it, does not answer" in told
+        assert f"the pods of Service {deployed.namespace}/nobody run" in told
+    finally:
+        cluster.kubectl("delete", "validatingwebhookconfiguration", "down")
+
+
 def test_a_version_that_is_no_label_is_refused(cluster: Cluster, deployed: Stack) -> None:
     told = deployed.play("site", code=2, monitml_deployment=deployed.described(version="v2."))
     assert "version 'v2.' is no value of a label" in told.words and told.changed == 0
