@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 
+from ..watching.rules import BOARD_URL
 from . import kinds
 from .analytics import GROUP, inbox_objects
 
@@ -151,6 +152,10 @@ def _rule(rule: dict, deployment: dict, instance: str) -> dict:
     # Other receivers are others' care.
     expr = expr.replace("notifications_failed_total[", 'notifications_failed_total{integration="slack"}[')
     changed = {**rule, "expr": expr}
+    if "link" in rule.get("annotations", {}):
+        # There is no board of ours.
+        link = rule["annotations"]["link"].replace(BOARD_URL, "{{ $externalURL }}/alerts")
+        changed["annotations"] = {**rule["annotations"], "link": link}
     if rule.get("labels", {}).get("scope") == "stack":
         # Else its Alertmanager would not tell them: it goes by the namespace.
         changed["labels"] = {**rule["labels"], "namespace": deployment["namespace"]}
