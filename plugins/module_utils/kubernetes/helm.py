@@ -36,8 +36,8 @@ class Chart:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is a file or a folder of this machine."""
-        return os.path.exists(self.ref)
+        """Whether it is a file or a folder of this machine, and no name that happens to be one, too."""
+        return ("/" in self.ref or self.ref.endswith(".tgz")) and os.path.exists(self.ref)
 
 
 class Helm:

@@ -149,6 +149,12 @@ def test_helm_is_told_where_and_what_and_values_are_no_arguments(program, tmp_pa
     assert helm.Chart(str(tmp_path), "https://no.test", "1").words == [str(tmp_path)]
 
 
+def test_a_name_is_no_folder_of_where_one_happens_to_be(tmp_path, monkeypatch):
+    (tmp_path / "base").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not helm.Chart("base", "https://charts.test").is_here and helm.Chart("./base").is_here
+
+
 def test_what_helm_says_is_a_sentence_and_a_missing_one_has_a_cure(program):
     with pytest.raises(KubernetesError, match="helm uninstall seldon-core: no such release"):
         program(code=1, complaint="no such release").uninstall("seldon-core", "system")
