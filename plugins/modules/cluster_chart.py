@@ -195,7 +195,7 @@ def main():
         else:
             result = absent(api, helm, wanted, given["used_by"], module.check_mode)
     except KubernetesError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=f"{error}{' Nothing has been changed.' if module.check_mode else ''}")
     module.exit_json(**result)
 
 

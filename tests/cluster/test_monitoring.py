@@ -211,7 +211,8 @@ def test_its_prometheus_has_the_series_that_ours_has(
         # As our own Prometheus labels them, and not one more.
         assert set(one) == {*own, "__name__"}
     wait_until(lambda: len(theirs.ask('envoy_cluster_upstream_rq_xx{predictor_name="bad"}')) > 0, 30, 0.5)
-    assert theirs.ask("monitml_pod_restarts_total") and theirs.ask("monitml_pods_read_timestamp_seconds")
+    for name in ("monitml_pod_restarts_total", "monitml_pods_read_timestamp_seconds"):
+        wait_until(lambda name=name: theirs.ask(name), 30, 0.5)
 
 
 def test_a_bad_model_becomes_an_alert_there(cluster: Cluster, watched: Stack, theirs: TheirPrometheus) -> None:

@@ -99,6 +99,8 @@ def _own_monitor(job: str, config: dict, found: dict, settings: dict) -> dict:
     """Of what we bring beside the models."""
     endpoint = {
         "port": job,
+        # Not at its own pace, which is a minute or half of one.
+        "interval": settings["stack_scrape_interval"],
         "honorLabels": config.get("honor_labels", False),
         "relabelings": _of_job(job, settings),
         "metricRelabelings": [_relabelling(rule) for rule in config["metric_relabel_configs"]],

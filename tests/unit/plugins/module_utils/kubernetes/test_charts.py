@@ -196,7 +196,9 @@ def test_the_module_says_what_it_does_and_does_it_only_where_it_is_no_check(monk
     assert told["removed"] == ["Release system/seldon-core"]
     assert not run(monkeypatch, capsys, FakeApi(), fake, state="absent")["changed"]
     told = run(monkeypatch, capsys, FakeApi(release()), fake, chart="operator")
-    assert told["failed"] and "lacks our labels" in told["msg"]
+    assert told["failed"] and "lacks our labels" in told["msg"] and "Nothing" not in told["msg"]
+    told = run(monkeypatch, capsys, FakeApi(release()), fake, check=True, chart="operator")
+    assert told["msg"].endswith("Nothing has been changed.")
     assert "missing" in run(monkeypatch, capsys, FakeApi(), fake)["msg"]
     assert "'Cake' is no kind" in run(monkeypatch, capsys, FakeApi(), fake, state="absent", used_by=["Cake"])["msg"]
 
