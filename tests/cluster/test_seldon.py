@@ -204,7 +204,7 @@ def test_a_shadow_gets_copies_and_answers_nobody(cluster: Cluster, deployed: Sta
         ({"seldon_gateway": "none"}, "give it as namespace/name"),
         ({"seldon_engine": "deployments"}, "is served by the other engine (SeldonDeployment housing)"),
         ({"seldon_helm": "/nowhere/helm"}, "/nowhere/helm is not on the controller"),
-        ({"seldon_chart_ref": "/nowhere/chart", "seldon_chart_version": ""}, "helm show"),
+        ({"seldon_chart_ref": "/nowhere/chart"}, "There is no chart at /nowhere/chart on the controller"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_changes(

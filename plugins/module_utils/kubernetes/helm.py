@@ -69,6 +69,8 @@ class Helm:
 
     def about(self, chart: Chart) -> str:
         """Name and version of a chart, such as istiod-1.27.3; of one elsewhere, as it is asked for."""
+        if chart.ref.startswith(("/", ".", "~")) and not chart.is_here:
+            raise KubernetesError(f"There is no chart at {chart.ref} on the controller: correct that path.")
         if not chart.is_here and chart.version:
             return f"{chart.ref.rstrip('/').rpartition('/')[2]}-{chart.version}"
         # A chart says little of itself, in plain lines.

@@ -164,6 +164,8 @@ def test_what_helm_says_is_a_sentence_and_a_missing_one_has_a_cure(program):
 
 def test_a_chart_elsewhere_is_what_it_is_asked_for_and_one_here_what_it_says(program, tmp_path):
     assert program().about(wanted().chart) == "operator-1.17.1"
+    with pytest.raises(KubernetesError, match="There is no chart at /nowhere/chart on the controller"):
+        program().about(helm.Chart("/nowhere/chart", "", "1"))
     text = "apiVersion: v2\nname: mine\nversion: 0.3\ndependencies:\n- name: other"
     assert program(text).about(helm.Chart(str(tmp_path))) == "mine-0.3"
     assert program('{"chart": "operator", "version": "1.17.1"}').chart_of("a", "b") == "operator-1.17.1"
