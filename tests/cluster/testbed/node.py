@@ -358,6 +358,9 @@ class Node:
             state = "{self.directory}/containerd-state"
             [grpc]
             address = "{self.socket}"
+            # Else it makes a folder for it in /opt, which stays.
+            [plugins."io.containerd.internal.v1.opt"]
+            path = "{self.directory}/containerd-opt"
             [{cri}]
             sandbox_image = "{program_images.PAUSE}"
             # Without CAP_SYS_RESOURCE no process may lower its score, and runc dies with "can't get
