@@ -42,6 +42,10 @@ options:
     description: How long to wait for each.
     type: int
     default: 90
+  reload:
+    description: Whether it is ours to have it read anew; else it is only waited for whoever does that.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Can run in check mode, in which it only says whether the configuration is read.
@@ -78,6 +82,7 @@ ARGUMENT_SPEC = {
     "series": {"type": "str", "required": True},
     "expected": {"type": "list", "elements": "dict", "default": []},
     "timeout_seconds": {"type": "int", "default": 90},
+    "reload": {"type": "bool", "default": True},
 }
 _PAUSE_SECONDS = 0.3
 # An annotation that nobody reads; that it is another has the node look at the pod.
@@ -103,7 +108,7 @@ class Watching:
 
     def take_up(self):
         """Has it read the configuration; raises KubernetesError where it does not."""
-        for pod in self._prometheus.pods():
+        for pod in self._prometheus.pods() if self._given["reload"] else []:
             annotations = {"metadata": {"annotations": {_NUDGE: self._given["digest"]}}}
             self._api.patch(kinds.POD, self._given["namespace"], pod, annotations)
         refused = ""
@@ -114,11 +119,14 @@ class Watching:
                     "Prometheus did not take up its configuration." + (f" It says: {refused}" if refused else "")
                 )
             try:
-                status, body = self._prometheus.ask("POST", "/-/reload")
-                refused = body.decode("utf-8", "replace").strip() if status != 200 else ""
+                if self._given["reload"]:
+                    status, body = self._prometheus.ask("POST", "/-/reload")
+                    refused = body.decode("utf-8", "replace").strip() if status != 200 else ""
             except OSError as error:
                 refused = str(error)
             time.sleep(_PAUSE_SECONDS)
+        if not self._given["reload"]:
+            return
         # The files come in one piece, and it may have come while Prometheus had read all but the rules.
         for way in (self._prometheus, self._alertmanager):
             way.ask("POST", "/-/reload")

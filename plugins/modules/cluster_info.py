@@ -33,6 +33,15 @@ options:
   expected_server:
     description: The only server that may be meant, as the kubeconfig has it.
     type: str
+  engine:
+    description: What runs the models - C(name), C(gateway), namespace/name of an Istio Gateway of others, and the C(releases) C(istio) and C(operator) as
+      namespace/name, and the C(flavour) of what watches.
+    type: dict
+    default: {}
+  storage_class:
+    description: Storage class that has to be there; none by default.
+    type: str
+    default: ""
   resources:
     description: What each model server asks for, as a container has it.
     type: dict
@@ -66,7 +75,7 @@ found:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.kubernetes import preflight
+from ..module_utils.kubernetes import capacity, preflight
 from ..module_utils.kubernetes.api import Api
 from ..module_utils.kubernetes.errors import KubernetesError
 
@@ -79,6 +88,8 @@ ARGUMENT_SPEC = {
     "gateway_class": {"type": "str"},
     "expected_server": {"type": "str"},
     "resources": {"type": "dict", "default": {}},
+    "storage_class": {"type": "str", "default": ""},
+    "engine": {"type": "dict", "default": {}},
 }
 # Nothing has begun that would be worth waiting for.
 _PATIENCE_SECONDS = 5
@@ -87,14 +98,17 @@ _PATIENCE_SECONDS = 5
 def look(api, given):
     """(what was found, what is wrong with it) for the module's options."""
     deployment, expected = given["deployment"], given["expected_server"] or ""
+    engine = {"name": "deployments", "gateway": "", "releases": {}, "flavour": "own", **given["engine"]}
     if not deployment:
-        found = preflight.look(api, [], "", "")
-        return found, preflight.server_problems(found, expected)
+        found = preflight.look(api, [], "", "", engine)
+        return found, preflight.server_problems(found, expected) + found["gateway_problems"]
     namespaces = [given["stack_namespace"], deployment["namespace"]]
-    problems = preflight.name_problems(deployment, namespaces)
-    found = preflight.look(api, namespaces, given["gateway_class"], given["instance"])
-    asked = {deployment["namespace"]: preflight.asked_by(deployment, given["resources"])}
-    return found, problems + preflight.problems(found, expected, given["gateway_class"], asked)
+    problems = preflight.name_problems(deployment, namespaces, engine["name"])
+    found = preflight.look(api, namespaces, given["gateway_class"], given["instance"], engine)
+    asked = {deployment["namespace"]: capacity.asked_by(deployment, given["resources"])}
+    return found, problems + preflight.problems(
+        found, expected, given["gateway_class"], asked, given["storage_class"]
+    )
 
 
 def main():

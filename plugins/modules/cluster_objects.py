@@ -128,6 +128,7 @@ def present(api, given, check):
         if troubles:
             gone = convergence.withdraw(api, given["objects"], given["kept"]) if given["withdraw"] else []
             raise KubernetesError("\n".join([*troubles, *(["What did not come up has been taken away again."] if gone else [])]))
+        outcome.removed += convergence.tidy(api, outcome.objects)
     if given["group"]:
         kept = given["objects"] + given["kept"]
         group = [given["group"], *given["kinds"]]

@@ -6,11 +6,20 @@ from __future__ import annotations
 
 import fcntl
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from stack import build_images
 from testbed import machine, sharing
 from testbed.cluster import Cluster
+from testbed.programs import ROOT, locked
+
+# The engine of the tests of images, of which a machine has one.
+sys.path.append(str(ROOT / "tests/integration/images"))
+from base_image import import_base  # noqa: E402
+from daemons import Dockerd  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +41,20 @@ def shared_cluster(able: None) -> Iterator[Cluster]:
     """The cluster of this run, which its processes share."""
     with sharing.shared(sharing.name_here("tests")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def images(shared_cluster: Cluster) -> Path:
+    """What images.yml writes down of the models' images, which the cluster can pull: built by who comes first."""
+    record = shared_cluster.directory / "images.yml"
+    with locked(shared_cluster.directory / "images.lock"):
+        if not record.exists():
+            daemon = Dockerd().start()
+            try:
+                build_images(shared_cluster, daemon.host, import_base(daemon), record)
+            finally:
+                daemon.stop()
+    return record
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ from testbed.programs import ROOT
 
 DEFAULTS = yaml.safe_load((ROOT / "roles/monitml/defaults/main.yml").read_text(encoding="utf-8"))
 HOUSE = json.dumps({"data": {"ndarray": [[7, 47.5, -122.2, 1800, 0, 1970]]}})
-BASE = "/seldon/seldon/housing/api/v1.0/"
 PREDICTOR, VERSION = "x-monitml-predictor", "x-monitml-version"
 PYTHON = Path(sys.executable)
 
@@ -62,12 +61,21 @@ class Run:
 
 
 class Stack:
-    """One instance of it. images: what images.yml wrote down."""
+    """One instance of it, of which the models' namespace is another than what watches is in.
 
-    def __init__(self, cluster: Cluster, images: Path) -> None:
+    images: what images.yml wrote down; variables: what is other than usual.
+    """
+
+    def __init__(
+        self, cluster: Cluster, images: Path, instance: str = "monitml", namespace: str = "seldon", **variables
+    ) -> None:
         self.cluster, self._images = cluster, images
+        self.instance, self.namespace = instance, namespace
+        self.base = f"/seldon/{namespace}/housing/api/v1.0/"
         # Of a test's files, nothing is to stay in the checkout.
         self._variables = {
+            "monitml_instance": instance,
+            "monitml_deployment": self.described(),
             "monitml_kubernetes_kubeconfig": str(cluster.kubeconfig),
             "analytics_prometheus_image": cluster.load_image(prometheus(cluster.programs)),
             "analytics_alertmanager_image": cluster.load_image(
@@ -76,7 +84,12 @@ class Stack:
             "analytics_python_image": cluster.load_image(python()),
             # Reached from this machine at a port of the node.
             "seldon_gateway_service_type": "NodePort",
+            **variables,
         }
+
+    def described(self, traffic: Mapping[str, int] | None = None, **of_bad) -> dict:
+        """The housing canary in the namespace, with other shares, or another second predictor."""
+        return {**described(traffic, **of_bad), "namespace": self.namespace}
 
     def _words(self, playbook: str, **variables) -> list[str]:
         words = [str(PYTHON.with_name("ansible-playbook")), "-i", "inventories/kubernetes", f"playbooks/{playbook}.yml"]
@@ -107,14 +120,14 @@ class Stack:
     @functools.cached_property
     def gateway(self) -> tuple[str, int]:
         """Where it takes requests."""
-        ports = self.cluster.get("service", "monitml-istio", namespace="monitml")["spec"]["ports"]
+        ports = self.cluster.get("service", f"{self.instance}-istio", namespace=self.instance)["spec"]["ports"]
         return self.cluster.node_address, next(one["nodePort"] for one in ports if one["port"] == 80)
 
     def ask(self, path: str = "predictions", body: str | None = HOUSE, **headers: str) -> tuple[int, dict, str]:
         """(status, headers, body) of an answer."""
         connection = http.client.HTTPConnection(*self.gateway, timeout=20)
         with contextlib.closing(connection):
-            return _ask(connection, path, body, headers)
+            return _ask(connection, self.base + path, body, headers)
 
     @contextlib.contextmanager
     def forwarded(self) -> Iterator[dict[str, str]]:
@@ -134,9 +147,9 @@ class Stack:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(30)
 
-    def pods(self, namespace: str = "seldon") -> dict[str, str]:
+    def pods(self, namespace: str = "") -> dict[str, str]:
         """{name: uid} of the pods that are not about to go."""
-        found = self.cluster.get("pods", namespace=namespace)["items"]
+        found = self.cluster.get("pods", namespace=namespace or self.namespace)["items"]
         return {
             one["metadata"]["name"]: one["metadata"]["uid"]
             for one in found
@@ -145,14 +158,15 @@ class Stack:
 
     def measured(self, query: str) -> set[str]:
         """The predictors of which Prometheus has a value."""
-        where = "/api/v1/namespaces/monitml/services/http:monitml-analytics:9090/proxy/api/v1/query?"
+        watching = f"{self.instance}/services/http:{self.instance}-analytics:9090"
+        where = f"/api/v1/namespaces/{watching}/proxy/api/v1/query?"
         told = json.loads(self.cluster.kubectl("get", "--raw", where + urllib.parse.urlencode({"query": query})))
         return {sample["metric"].get("predictor_name", "") for sample in told["data"]["result"]}
 
     @contextlib.contextmanager
     def asked(self) -> Iterator[Asked]:
         """Asks all the time, by several at once."""
-        asked = Asked(self.gateway)
+        asked = Asked(self.gateway, self.base)
         with asked:
             yield asked
 
@@ -160,7 +174,9 @@ class Stack:
         """Everything that carries our labels, as kubectl lists it."""
         kinds = "all,configmaps,secrets,persistentvolumeclaims,serviceaccounts,roles,rolebindings,networkpolicies"
         kinds += ",poddisruptionbudgets,gateways.gateway.networking.k8s.io,httproutes,namespaces"
-        return self.cluster.kubectl("get", kinds, "-A", "-l", "monitml.stack/instance", "-o", "name").strip()
+        kinds += ",gateways.networking.istio.io,virtualservices,destinationrules"
+        selector = f"monitml.stack/instance={self.instance}"
+        return self.cluster.kubectl("get", kinds, "-A", "-l", selector, "-o", "name").strip()
 
 
 def ask(url: str, seconds: float = 10) -> str:
@@ -186,7 +202,7 @@ def _listens(port: int) -> bool:
 def _ask(connection: http.client.HTTPConnection, path: str, body: str | None, headers: Mapping[str, str]):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     method = "POST" if body is not None else "GET"
-    connection.request(method, BASE + path, body, {"Content-Type": "application/json", **named})
+    connection.request(method, path, body, {"Content-Type": "application/json", **named})
     answer = connection.getresponse()
     return answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read().decode()
 
@@ -194,17 +210,17 @@ def _ask(connection: http.client.HTTPConnection, path: str, body: str | None, he
 class Asked:
     """Requests that go on while something else happens: who answered how often, and what failed when."""
 
-    def __init__(self, gateway: tuple[str, int], workers: int = 3) -> None:
+    def __init__(self, gateway: tuple[str, int], base: str, workers: int = 3) -> None:
         self.answers: collections.Counter = collections.Counter()
         self.failed: list[tuple[float, str]] = []
-        self._gateway, self._ended = gateway, threading.Event()
+        self._gateway, self._path, self._ended = gateway, f"{base}predictions", threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _one in range(workers)]
 
     def _run(self) -> None:
         connection = http.client.HTTPConnection(*self._gateway, timeout=20)
         while not self._ended.wait(0.005):
             try:
-                status, headers, body = _ask(connection, "predictions", HOUSE, {})
+                status, headers, body = _ask(connection, self._path, HOUSE, {})
             except (OSError, http.client.HTTPException) as error:
                 self.failed.append((time.monotonic(), repr(error)))
                 connection.close()

@@ -6,37 +6,21 @@ from __future__ import annotations
 
 import json
 import math
-import sys
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc_asking
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.watching import queries
-from stack import PREDICTOR, VERSION, Stack, ask, build_images, described
+from stack import PREDICTOR, VERSION, Stack, ask, described
 from testbed import faults
 from testbed.cluster import Cluster
 from testbed.patience import wait_until
-from testbed.programs import ROOT
-
-# The engine of the tests of images, of which a machine has one.
-sys.path.append(str(ROOT / "tests/integration/images"))
-from base_image import import_base  # noqa: E402
-from daemons import Dockerd  # noqa: E402
 
 # Repeated over all the tests there will ever be, one in a million may fail by chance.
 _DEVIATIONS = 4.9
-
-
-@pytest.fixture(scope="module")
-def images(shared_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What images.yml writes down of the models' images, which the cluster can pull."""
-    record = tmp_path_factory.mktemp("images") / "images.yml"
-    daemon = Dockerd().start()
-    try:
-        build_images(shared_cluster, daemon.host, import_base(daemon), record)
-    finally:
-        daemon.stop()
-    return record
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +60,8 @@ def test_a_named_predictor_answers_and_takes_its_feedback(cluster: Cluster, depl
         assert (status, headers[PREDICTOR]) == (200, name), body
     # Without a name it would reach anybody.
     assert deployed.ask("feedback", json.dumps({"reward": 1.0}))[0] == 404
+    status, _headers, body = deployed.ask(x_monitml_predictor="nobody")
+    assert status == 400 and "names nobody, and no such predictor is deployed" in json.loads(body)["status"]["info"]
 
 
 def test_a_bad_model_becomes_a_message(cluster: Cluster, deployed: Stack) -> None:
@@ -133,6 +119,15 @@ def test_a_version_changes_without_a_failed_request(cluster: Cluster, deployed: 
     assert set(asked.answers) == {("good", "v1"), ("bad", "v3")}
 
 
+def test_grpc_is_answered_by_the_same_split_where_it_is_asked_for(cluster: Cluster, deployed: Stack) -> None:
+    deployed.play("site", monitml_grpc_port=9500)
+    answers, feedback = grpc_asking.ask(deployed, 40)
+    assert set(answers) == {"good", "bad"} and feedback != "OK"
+    answers, feedback = grpc_asking.ask(deployed, 3, "bad")
+    assert set(answers) == {"bad"} and feedback == "OK"
+    deployed.play("site")
+
+
 def test_a_killed_pod_is_replaced_and_what_else_serves_goes_on(cluster: Cluster, deployed: Stack) -> None:
     # Two of bad serve since the test before.
     name = next(name for name in deployed.pods() if "-bad-" in name)
@@ -181,13 +176,34 @@ def test_an_image_that_cannot_be_pulled_is_named_and_what_serves_goes_on(cluster
     assert deployed.ask()[0] == 200
 
 
+def test_an_api_that_is_away_for_half_a_minute_is_waited_for_in_the_middle_of_a_run(
+    cluster: Cluster, deployed: Stack
+) -> None:
+    after = described(version="v5")
+    with faults.faulty_api(cluster) as proxy:
+
+        def go_away() -> None:
+            made = re.compile("PATCH .*/deployments/housing-bad-")
+            wait_until(lambda: any(made.search(one) and "dryRun" not in one for one in proxy.seen), 120, 0.05)
+            proxy.fail(503, seconds=30)
+
+        away = threading.Thread(target=go_away)
+        away.start()
+        deployed.play("site", monitml_kubernetes_kubeconfig=str(proxy.kubeconfig), monitml_deployment=after)
+        away.join()
+        assert len(proxy.refused) > 5
+    assert deployed.play("site", monitml_deployment=after).changed == 0
+    deployed.play("site")
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"monitml_kubernetes_expected_server": "https://other.test"}, "monitml_kubernetes_expected_server is https://other.test"),
         ({"monitml_kubernetes_kubeconfig": "/nowhere.conf"}, "/nowhere.conf, and there is no such file"),
-        ({"seldon_engine": "seldon"}, "which this version does not serve yet"),
-        ({"analytics_flavour": "operator"}, "which this version does not serve yet"),
+        ({"seldon_gateway": "istio-system/gateway"}, "which is for the engine seldon"),
+        ({"analytics_storage_class": "nowhere"}, "has no storage class nowhere"),
+        ({"canary_resources": {"requests": {"cpu": "1000", "memory": "1Gi"}}}, "Add nodes, or ask for less"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_changes(

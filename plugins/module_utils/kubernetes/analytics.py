@@ -14,6 +14,8 @@ import json
 from . import kinds
 from .models import (
     DEPLOYMENT_LABEL,
+    GRPC_PORT,
+    HTTP_PORT,
     PREDICTIONS_PORT,
     PREDICTOR_LABEL,
     SERVER_LABEL,
@@ -21,6 +23,7 @@ from .models import (
     restricted,
 )
 from .models import GROUP as MODELS
+from .seldon import METRICS_PATH
 
 GROUP = "analytics"
 GROUP_KINDS = (
@@ -34,7 +37,9 @@ GROUP_KINDS = (
     "Service",
     "Deployment",
 )
-PORTS = {"prometheus": 9090, "alertmanager": 9093, "inbox": 3006}
+PORTS = {"prometheus": 9090, "alertmanager": 9093, "inbox": 3006, "pods": 3008}
+# Of those, what others ask.
+_SERVED = ("prometheus", "alertmanager", "inbox")
 # A recorded series that says which configuration Prometheus has read.
 CONFIGURATION = "monitml:configuration:info"
 # Nobody, as in the images that Prometheus' makers publish.
@@ -46,28 +51,32 @@ SECRETS_DIRECTORY = _SECRETS
 def prometheus_settings(deployment: dict, settings: dict) -> dict:
     """What the configuration of Prometheus has to know of the pods, beside how often it asks.
 
-    settings: instance, stack_namespace, scrape_interval, stack_scrape_interval, evaluation_interval.
+    settings: instance, scrape_interval, stack_scrape_interval, evaluation_interval; gateway, {namespace,
+    selector} of its pods; engine, which says at which port and path its model servers are,
+    and grpc, whether they take it.
     """
     own = ("scrape_interval", "stack_scrape_interval", "evaluation_interval")
+    port = HTTP_PORT if settings["engine"] == "seldon" else PREDICTIONS_PORT
     return {
         **{name: settings[name] for name in own},
         "listen_address": "127.0.0.1",
         "prometheus_port": PORTS["prometheus"],
         "alertmanager_port": PORTS["alertmanager"],
         "inbox_port": PORTS["inbox"],
+        "pods_port": PORTS["pods"],
         "gateway_admin_port": 0,
         "node_exporter_port": 0,
         "labels_port": 0,
         "rule_files": [f"{_ETC}/rules.yml"],
         "model_pods": {
             "namespace": deployment["namespace"],
-            "selector": kinds.selector(settings["instance"], MODELS),
+            # Whoever made them.
+            "selector": f"{kinds.INSTANCE_LABEL}={settings['instance']},{kinds.GROUP_LABEL}={MODELS}",
         },
-        "gateway_pods": {
-            "namespace": settings["stack_namespace"],
-            "selector": f"gateway.networking.k8s.io/gateway-name={settings['instance']}",
-        },
-        "predictions_port": PREDICTIONS_PORT,
+        "gateway_pods": {name: settings["gateway"][name] for name in ("namespace", "selector")},
+        # A regular expression.
+        "predictions_port": f"({port}|{GRPC_PORT})" if settings["grpc"] else str(port),
+        "metrics_path": METRICS_PATH if settings["engine"] == "seldon" else "/metrics",
         "labels": {
             "namespace": "__meta_kubernetes_namespace",
             "deployment_name": _meta("label", DEPLOYMENT_LABEL),
@@ -92,14 +101,41 @@ def marked(rules: dict, texts: list[str]) -> tuple[dict, str]:
 def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dict]:
     """Everything that watches.
 
-    files: configuration, board, inbox and secrets, each {name: text}; digest, of what marked() says.
+    files: configuration, board, inbox (with pods.py) and secrets, each {name: text}.
     settings: instance, stack_namespace, storage_class ("" for none), storage_size, images
     {prometheus, alertmanager, python}, retention_time, retention_size, prometheus_url,
     alertmanager_url, pull_secret.
     """
+    spaces = [deployment["namespace"], settings["gateway"]["namespace"], settings["stack_namespace"]]
+    about = kinds.labels(settings["instance"], GROUP)
+    name = f"{settings['instance']}-analytics"
+    return [
+        *_looking_for_pods(name, settings["stack_namespace"], spaces, about),
+        *_pod_and_what_it_needs(deployment, files, ("configuration", "board", "inbox"), settings, {}),
+    ]
+
+
+def inbox_objects(deployment: dict, files: dict, settings: dict) -> list[dict]:
+    """The inbox and what tells of pods, beside a Prometheus and an Alertmanager of others in settings' watched_by.
+
+    files: configuration with receivers.json, inbox and secrets.
+    """
+    others = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings["watched_by"]}}}
+    about = kinds.labels(settings["instance"], GROUP)
+    name = f"{settings['instance']}-analytics"
+    return [
+        *_looking_for_pods(name, settings["stack_namespace"], [deployment["namespace"]], about),
+        *_pod_and_what_it_needs(deployment, files, ("configuration", "inbox"), settings, others),
+    ]
+
+
+def _pod_and_what_it_needs(
+    deployment: dict, files: dict, parts: tuple[str, ...], settings: dict, others: dict
+) -> list[dict]:
+    """others: who asks it beside its own namespace, as a NetworkPolicy has it."""
     name, namespace = f"{settings['instance']}-analytics", settings["stack_namespace"]
     about = kinds.labels(settings["instance"], GROUP)
-    texts = {part: dict(files[part]) for part in ("configuration", "board", "inbox")}
+    texts = {part: dict(files[part]) for part in parts}
     maps = [
         kinds.made("ConfigMap", f"{name}-{part}", namespace, about, data=content) for part, content in texts.items()
     ]
@@ -115,13 +151,12 @@ def analytics_objects(deployment: dict, files: dict, settings: dict) -> list[dic
         claims = [kinds.made("PersistentVolumeClaim", name, namespace, about, spec=spec)]
     return [
         kinds.made("ServiceAccount", name, namespace, about),
-        *_looking_for_pods(name, namespace, [deployment["namespace"], namespace], about),
         secret,
         *maps,
         *claims,
-        _service(name, namespace, about),
-        _network_policy(name, namespace, about),
-        _deployment(name, namespace, about, texts, settings),
+        _service(name, namespace, about, _SERVED if "board" in texts else ("inbox",)),
+        _network_policy(name, namespace, about, others),
+        _deployment(name, namespace, about, texts, {**settings, "models_namespace": deployment["namespace"]}),
     ]
 
 
@@ -141,15 +176,14 @@ def _selector(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name}
 
 
-def _service(name: str, namespace: str, about: dict) -> dict:
+def _service(name: str, namespace: str, about: dict, parts: tuple[str, ...]) -> dict:
     ports = [
-        {"name": f"http-{part}", "port": port, "targetPort": part, "protocol": "TCP"}
-        for part, port in PORTS.items()
+        {"name": f"http-{part}", "port": PORTS[part], "targetPort": part, "protocol": "TCP"} for part in parts
     ]
     return kinds.made("Service", name, namespace, about, spec={"selector": _selector(name), "ports": ports})
 
 
-def _network_policy(name: str, namespace: str, about: dict) -> dict:
+def _network_policy(name: str, namespace: str, about: dict, others: dict) -> dict:
     """From its own namespace alone, where a Grafana may be; forwarded ports come from the node."""
     return kinds.made(
         "NetworkPolicy",
@@ -159,7 +193,7 @@ def _network_policy(name: str, namespace: str, about: dict) -> dict:
         spec={
             "podSelector": {"matchLabels": _selector(name)},
             "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"podSelector": {}}]}],
+            "ingress": [{"from": [{"podSelector": {}}, *([others] if others else [])]}],
         },
     )
 
@@ -169,9 +203,10 @@ def _deployment(name: str, namespace: str, about: dict, texts: dict, settings: d
     volumes = [
         {"name": "data", **disk},
         {"name": "secrets", "secret": {"secretName": name}},
-        *({"name": part, "configMap": {"name": f"{name}-{part}"}} for part in ("configuration", "board", "inbox")),
+        *({"name": part, "configMap": {"name": f"{name}-{part}"}} for part in texts),
     ]
-    # What the inbox reads only at its start.
+    makers = [*([_prometheus, _alertmanager] if "board" in texts else []), _inbox, _pods]
+    # What these read only at their start.
     read_once = [texts["inbox"], texts["configuration"].get("receivers.json", "")]
     digest = hashlib.sha256(json.dumps(read_once, sort_keys=True).encode()).hexdigest()[:16]
     pod = {
@@ -183,7 +218,7 @@ def _deployment(name: str, namespace: str, about: dict, texts: dict, settings: d
             "serviceAccountName": name,
             "enableServiceLinks": False,
             "securityContext": restricted(_USER),
-            "containers": [_prometheus(settings), _alertmanager(settings), _inbox(settings)],
+            "containers": [make(settings) for make in makers],
             "terminationGracePeriodSeconds": 30,
             "volumes": volumes,
             **({"imagePullSecrets": [{"name": settings["pull_secret"]}]} if settings["pull_secret"] else {}),
@@ -267,3 +302,11 @@ def _inbox(settings: dict) -> dict:
     mounts = {"configuration": _ETC, "inbox": "/inbox", "secrets": _SECRETS}
     image = settings["images"]["python"]
     return _container("inbox", image, "/healthz", ("32Mi", "128Mi"), mounts, command=command)
+
+
+def _pods(settings: dict) -> dict:
+    selector = f"{kinds.INSTANCE_LABEL}={settings['instance']},{kinds.GROUP_LABEL}={MODELS}"
+    command = ["python3", "/inbox/pods.py", "--namespace", settings["models_namespace"], "--selector", selector]
+    command += ["--port", str(PORTS["pods"])]
+    image = settings["images"]["python"]
+    return _container("pods", image, "/healthz", ("24Mi", "96Mi"), {"inbox": "/inbox"}, command=command)

@@ -7,7 +7,7 @@ api is what has get(), list(), text() and end_pod() as api.Api has them; clock, 
 
 from __future__ import annotations
 
-from . import kinds, waiting
+from . import kinds, seldon_status, waiting
 
 _PAUSE_SECONDS = 0.25
 # What a controller has just been told may look like trouble for so long.
@@ -20,7 +20,8 @@ class Arrival:
     def __init__(self, api, things: list[dict], clock):
         self._api, self._clock = api, clock
         self._lines: dict[str, tuple[str, bool]] = {}
-        self._waited = [thing for thing in things if thing["kind"] in waiting.READY]
+        awaited = {*waiting.READY, "SeldonDeployment"}
+        self._waited = [thing for thing in things if kinds.kind_of(thing).label in awaited]
 
     def wait(self, seconds: float) -> list[str]:
         """Sentences about what is not there after so long, or will never be; none where all are."""
@@ -29,7 +30,7 @@ class Arrival:
         troubled: dict[str, float] = {}
         left = self._waited
         while True:
-            left = [thing for thing in map(self._now, left) if not waiting.READY[thing["kind"]](thing)]
+            left = [thing for thing in map(self._now, left) if not self._is_there(thing)]
             passed = self._clock.monotonic() - start
             troubles = {kinds.words_of(thing): self._trouble(thing) for thing in left}
             finals = {who for who, trouble in troubles.items() if trouble and trouble.final}
@@ -45,13 +46,33 @@ class Arrival:
 
     def _try_anew(self) -> None:
         """What fails at the first look failed before this run, and may not be tried again for minutes."""
-        for thing in self._waited:
-            if thing["kind"] != "Deployment" or waiting.deployment_ready(self._now(thing)):
-                continue
-            for pod in self._pods(thing):
-                trouble = waiting.pod_trouble(pod)
-                if trouble and trouble.final:
-                    self._api.end_pod(pod, 0)
+        for waited in self._waited:
+            for thing in self._deployments(waited):
+                if waiting.deployment_ready(self._now(thing)):
+                    continue
+                for pod in self._pods(thing):
+                    trouble = waiting.pod_trouble(pod)
+                    if trouble and trouble.final:
+                        self._api.end_pod(pod, 0)
+
+    def _is_there(self, thing: dict) -> bool:
+        if thing["kind"] == "SeldonDeployment":
+            return seldon_status.is_ready(thing, self._deployments(thing), self._virtual_service(thing))
+        return waiting.READY[thing["kind"]](thing)
+
+    def _deployments(self, thing: dict) -> list[dict]:
+        """A Deployment itself, or those that Seldon's operator has made of what it is told."""
+        if thing["kind"] != "SeldonDeployment":
+            return [thing] if thing["kind"] == "Deployment" else []
+        about = thing["metadata"]
+        found = self._api.list(
+            kinds.named("Deployment"), about["namespace"], f"{seldon_status.ID_LABEL}={about['name']}"
+        )
+        return [one for one in found if not one["metadata"].get("deletionTimestamp")]
+
+    def _virtual_service(self, thing: dict) -> dict | None:
+        about = thing["metadata"]
+        return self._api.find(kinds.named("VirtualService"), about["namespace"], about["name"])
 
     def _now(self, thing: dict) -> dict:
         return self._api.get(thing) or thing
@@ -60,6 +81,8 @@ class Arrival:
         return self._api.list(kinds.POD, thing["metadata"]["namespace"], waiting.selector_of(thing))
 
     def _trouble(self, thing: dict) -> waiting.Trouble | None:
+        if thing["kind"] == "SeldonDeployment":
+            return self._trouble_of_seldon(thing)
         if thing["kind"] != "Deployment":
             return waiting.taken_trouble(thing)
         found = waiting.deployment_trouble(thing)
@@ -69,6 +92,13 @@ class Arrival:
         troubles = [trouble for trouble in map(waiting.pod_trouble, pods) if trouble]
         troubles.sort(key=lambda trouble: not trouble.final)
         return self._with_log(thing, troubles[0]) if troubles else None
+
+    def _trouble_of_seldon(self, thing: dict) -> waiting.Trouble:
+        """What its pods say; else what the operator does."""
+        deployments = self._deployments(thing)
+        troubles = [self._trouble(one) for one in seldon_status.unready(thing, deployments) if one]
+        found = sorted(filter(None, troubles), key=lambda trouble: not trouble.final)
+        return found[0] if found else seldon_status.own_trouble(thing, deployments, self._virtual_service(thing))
 
     def _with_log(self, thing: dict, trouble: waiting.Trouble) -> waiting.Trouble:
         """A log is gone with its pod, which may be withdrawn before anybody can read it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from . import kinds
+from . import kinds, seldon_status
 from .errors import KubernetesError
 
 # What the cluster writes into objects by itself, which is no difference.
@@ -109,13 +109,34 @@ def prune(
 
 
 def withdraw(api, things: list[dict], kept: list[dict]) -> list[str]:
-    """Takes objects away again, but those that are kept and namespaces; returns which, in words."""
-    wanted = {kinds.place_of(thing) for thing in kept}
-    return [
-        kinds.words_of(thing)
-        for thing in reversed(kinds.in_order(things))
-        if thing["kind"] != "Namespace" and kinds.place_of(thing) not in wanted and api.delete(thing)
-    ]
+    """Takes objects away again, but those that are kept and namespaces; returns which, in words.
+
+    What is kept whole is had as it was.
+    """
+    wanted = {kinds.place_of(thing): thing for thing in kept}
+    gone = []
+    for thing in reversed(kinds.in_order(things)):
+        before = wanted.get(kinds.place_of(thing))
+        if before and "spec" in before and before != thing:
+            api.apply(before)
+            gone.append(kinds.words_of(thing))
+        elif not before and thing["kind"] != "Namespace" and api.delete(thing):
+            gone.append(kinds.words_of(thing))
+    return gone
+
+
+def tidy(api, things: list[dict]) -> list[str]:
+    """Takes away what Seldon's operator leaves of predictors that have gone; returns what, in words."""
+    gone = []
+    for thing in things:
+        if thing["kind"] != "SeldonDeployment":
+            continue
+        servers = seldon_status.servers_of(thing)
+        for rule in api.list(kinds.DESTINATION_RULE, thing["metadata"]["namespace"]):
+            owners = {one["uid"] for one in rule["metadata"].get("ownerReferences", [])}
+            if thing["metadata"]["uid"] in owners and rule["metadata"]["name"] not in servers and api.delete(rule):
+                gone.append(kinds.words_of(rule))
+    return gone
 
 
 def places_of(api, instance: str, namespaces: list[str]) -> list[str]:
@@ -133,11 +154,21 @@ def _labelled(api, instance: str, group: str, namespaces: list[str], may_have=()
     selector = kinds.selector(instance, group)
     found = []
     for kind in kinds.KINDS:
-        if may_have and kind.name not in may_have:
+        if may_have and kind.label not in may_have:
             continue
         for namespace in namespaces if kind.namespaced else [""]:
-            found += api.list(kind, namespace, selector)
+            found += _listed(api, kind, namespace, selector)
     return found
+
+
+def _listed(api, kind: kinds.Kind, namespace: str, selector: str) -> list[dict]:
+    """What an account may not see of others' kinds, it has not made."""
+    try:
+        return api.list(kind, namespace, selector)
+    except KubernetesError as error:
+        if error.code == 403 and kind.group in kinds.OF_OTHERS:
+            return []
+        raise
 
 
 def everything(api, instance: str, namespaces: list[str]) -> list[dict]:

@@ -25,6 +25,8 @@ def of_status(who: str, server: str, code: int, status: dict) -> KubernetesError
         )
     elif code == 409 and "Apply failed" in message:
         sentence = _conflict(who, message)
+    elif "failed calling webhook" in message:
+        sentence = _webhook(who, message)
     elif "exceeded quota" in message:
         sentence = f"{who}: {message[message.index('exceeded quota'):]}. Raise the quota, or ask for less."
     elif "being terminated" in message:
@@ -36,6 +38,15 @@ def of_status(who: str, server: str, code: int, status: dict) -> KubernetesError
     else:
         sentence = f"{who}: {message}"
     return KubernetesError(sentence, code, reason)
+
+
+def _webhook(who: str, message: str) -> str:
+    """Of what has to allow an object, and does not answer."""
+    name = re.search(r'failed calling webhook "([^"]+)"', message)
+    service = re.search(r"https://([^.:/]+)\.([^.:/]+)\.svc", message)
+    where = f" See that the pods of Service {service[2]}/{service[1]} run, and run again." if service else ""
+    why = message.rsplit(": ", 1)[-1].rstrip(".")
+    return f"{who}: the webhook {name[1] if name else ''}, which has to allow it, does not answer ({why}).{where}"
 
 
 def _conflict(who: str, message: str) -> str:

@@ -15,6 +15,7 @@ from .errors import KubernetesError
 MANAGED_BY = {"app.kubernetes.io/managed-by": "monitml.stack"}
 INSTANCE_LABEL = "monitml.stack/instance"
 GROUP_LABEL = "monitml.stack/group"
+ISTIO = "networking.istio.io"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class Kind:
     version: str
     plural: str
     namespaced: bool = True
+    # Where two groups have a kind of one name, what ours calls it.
+    alias: str = ""
+
+    @property
+    def label(self) -> str:
+        """What tells it from all other kinds here."""
+        return self.alias or self.name
 
     @property
     def api_version(self) -> str:
@@ -59,15 +67,30 @@ KINDS = (
     Kind("Deployment", "apps", "v1", "deployments"),
     Kind("Gateway", "gateway.networking.k8s.io", "v1", "gateways"),
     Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
+    Kind("GRPCRoute", "gateway.networking.k8s.io", "v1", "grpcroutes"),
+    Kind("Gateway", ISTIO, "v1", "gateways", alias="IstioGateway"),
+    # Of several for one host the oldest counts first: ours, and then that which Seldon's operator makes.
+    Kind("VirtualService", ISTIO, "v1", "virtualservices"),
+    Kind("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors"),
+    Kind("PrometheusRule", "monitoring.coreos.com", "v1", "prometheusrules"),
+    Kind("AlertmanagerConfig", "monitoring.coreos.com", "v1alpha1", "alertmanagerconfigs"),
+    Kind("SeldonDeployment", "machinelearning.seldon.io", "v1", "seldondeployments"),
 )
-_BY_NAME = {kind.name: kind for kind in KINDS}
-_RANKS = {kind.name: rank for rank, kind in enumerate(KINDS)}
+# Kinds that not every cluster has, and not every way of running the stack makes.
+OF_OTHERS = (ISTIO, "monitoring.coreos.com", "machinelearning.seldon.io")
+_BY_NAME = {kind.label: kind for kind in KINDS}
+_BY_TYPE = {(kind.group, kind.name): kind for kind in KINDS}
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 POD = Kind("Pod", "", "v1", "pods")
+# What Seldon's operator makes, and does not take away again.
+DESTINATION_RULE = Kind("DestinationRule", ISTIO, "v1", "destinationrules")
 
 
 def kind_of(thing: dict) -> Kind:
     """The kind of an object. KeyError: one that is none of this collection's."""
-    return POD if thing["kind"] == POD.name else _BY_NAME[thing["kind"]]
+    group = thing.get("apiVersion", "").rpartition("/")[0]
+    others = {POD.name: POD, DESTINATION_RULE.name: DESTINATION_RULE}
+    return others.get(thing["kind"]) or _BY_TYPE.get((group, thing["kind"])) or _BY_NAME[thing["kind"]]
 
 
 def named(name: str) -> Kind:
@@ -84,20 +107,27 @@ def check(things: list[dict]):
         name = about.get("name") if isinstance(about, dict) else None
         if not isinstance(name, str) or not name:
             raise KubernetesError(f"Object {number} of {len(things)} has no name in its metadata: give it one.")
-        if named(str(thing.get("kind"))).namespaced and not about.get("namespace"):
+        if _known(thing).namespaced and not about.get("namespace"):
             raise KubernetesError(f"{thing['kind']} {name} has no namespace in its metadata: give it one.")
+
+
+def _known(thing: dict) -> Kind:
+    try:
+        return kind_of(thing)
+    except KeyError:
+        return named(str(thing.get("kind")))
 
 
 def in_order(things: list[dict]) -> list[dict]:
     """Objects in the order in which they can be made."""
-    return sorted(things, key=lambda thing: _RANKS[thing["kind"]])
+    return sorted(things, key=lambda thing: _RANKS[kind_of(thing)])
 
 
 def place_of(thing: dict) -> tuple[str, str, str]:
     """(kind, namespace, name): what tells one object from another."""
     about = thing["metadata"]
-    namespace = about.get("namespace", "") if kind_of(thing).namespaced else ""
-    return thing["kind"], namespace, about["name"]
+    kind = kind_of(thing)
+    return kind.label, about.get("namespace", "") if kind.namespaced else "", about["name"]
 
 
 def words_of(thing: dict) -> str:
@@ -129,4 +159,4 @@ def made(kind: str, name: str, namespace: str, about: dict[str, str], **content)
     metadata = {"name": name, "labels": dict(about)}
     if what.namespaced:
         metadata["namespace"] = namespace
-    return {"apiVersion": what.api_version, "kind": kind, "metadata": metadata, **content}
+    return {"apiVersion": what.api_version, "kind": what.name, "metadata": metadata, **content}

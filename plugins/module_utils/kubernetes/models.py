@@ -23,7 +23,7 @@ PREDICTOR_LABEL = "monitml.stack/predictor"
 SERVER_LABEL = "monitml.stack/server"
 # An annotation: a version may be longer than a label, and end in a dot.
 VERSION_ANNOTATION = "monitml.stack/version"
-HTTP_PORT, METRICS_PORT = 9000, 6000
+HTTP_PORT, METRICS_PORT, GRPC_PORT = 9000, 6000, 9500
 # Of the service: what counts as a request, and what only asks how things are.
 PREDICTIONS_PORT, READS_PORT = 8000, 8001
 # Who the images of images.yml run as.
@@ -50,7 +50,7 @@ def object_name(*parts: str) -> str:
 
 def server_name(deployment: dict, predictor: dict, settings: dict) -> str:
     """Of the Deployment and Service of a predictor as it is described now."""
-    content = json.dumps(_pod(deployment, predictor, "", settings), sort_keys=True)
+    content = json.dumps(pod_spec(deployment, predictor, "", settings), sort_keys=True)
     return object_name(deployment["name"], predictor["name"], hashlib.sha256(content.encode()).hexdigest()[:8])
 
 
@@ -103,7 +103,8 @@ def model_objects(deployment: dict, settings: dict) -> list[dict]:
     """Everything that serves the predictors; they need with_servers().
 
     settings: instance, stack_namespace (of gateway and Prometheus), workers, timeout_seconds,
-    series_max, start_seconds, resources (as a container has them), pull_secret ("" for none).
+    series_max, start_seconds, resources (as a container has them), pull_secret ("" for none), grpc
+    (whether it is served).
     """
     return [
         *(
@@ -111,7 +112,7 @@ def model_objects(deployment: dict, settings: dict) -> list[dict]:
             for predictor in deployment["predictors"]
             for thing in _of_predictor(deployment, predictor, settings)
         ),
-        _network_policy(deployment, settings),
+        network_policy(deployment, settings),
     ]
 
 
@@ -120,7 +121,7 @@ def server_objects(deployment: dict, servers: list[str], settings: dict) -> list
     kept = ("Service", "PodDisruptionBudget", "Deployment")
     about = kinds.labels(settings["instance"], GROUP)
     own = [kinds.made(kind, name, deployment["namespace"], about) for name in servers for kind in kept]
-    return [*own, *([_network_policy(deployment, settings)] if servers else [])]
+    return [*own, *([network_policy(deployment, settings)] if servers else [])]
 
 
 def _of_predictor(deployment: dict, predictor: dict, settings: dict) -> list[dict]:
@@ -136,7 +137,7 @@ def _of_predictor(deployment: dict, predictor: dict, settings: dict) -> list[dic
             "labels": {**about, **mine},
             "annotations": {VERSION_ANNOTATION: predictor["version"]},
         },
-        "spec": _pod(deployment, predictor, name, settings),
+        "spec": pod_spec(deployment, predictor, name, settings),
     }
     deployed = kinds.made(
         "Deployment",
@@ -158,20 +159,23 @@ def _of_predictor(deployment: dict, predictor: dict, settings: dict) -> list[dic
         {"name": "http", "port": PREDICTIONS_PORT, "targetPort": "http", "protocol": "TCP"},
         {"name": "http-reads", "port": READS_PORT, "targetPort": "http", "protocol": "TCP"},
     ]
+    if settings["grpc"]:
+        ports.append({"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"})
     return [
         kinds.made("Service", name, namespace, about, spec={"selector": mine, "ports": ports}),
-        kinds.made(
-            "PodDisruptionBudget",
-            name,
-            namespace,
-            about,
-            spec={"maxUnavailable": 1, "selector": {"matchLabels": mine}},
-        ),
+        budget(deployment, name, about),
         deployed,
     ]
 
 
-def _pod(deployment: dict, predictor: dict, name: str, settings: dict) -> dict:
+def budget(deployment: dict, server: str, about: dict) -> dict:
+    """That not all pods of a server are taken away at once by whoever maintains the nodes."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": {SERVER_LABEL: server}}}
+    return kinds.made("PodDisruptionBudget", server, deployment["namespace"], about, spec=spec)
+
+
+def pod_spec(deployment: dict, predictor: dict, name: str, settings: dict) -> dict:
+    """What a pod of a server of this name is, alone for engines of this package."""
     # A real prediction, asked by our server of itself; and then whether it answers, which costs nothing.
     start = {"httpGet": {"path": "/ready", "port": "metrics"}, "timeoutSeconds": 6, "periodSeconds": 1}
     answering = {"httpGet": {"path": "/answering", "port": "metrics"}, "timeoutSeconds": 2, "periodSeconds": 1}
@@ -191,11 +195,13 @@ def _pod(deployment: dict, predictor: dict, name: str, settings: dict) -> dict:
             f"--metrics-port={METRICS_PORT}",
             f"--workers={int(settings['workers'])}",
             f"--timeout={int(settings['timeout_seconds'])}",
+            *([f"--grpc-port={GRPC_PORT}"] if settings["grpc"] else []),
         ],
         "env": [{"name": key, "value": value} for key, value in sorted(environment.items())],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+            *([{"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"}] if settings["grpc"] else []),
         ],
         "resources": settings["resources"],
         "startupProbe": {**start, "failureThreshold": int(settings["start_seconds"])},
@@ -241,9 +247,14 @@ def restricted(user: int) -> dict:
     }
 
 
-def _network_policy(deployment: dict, settings: dict) -> dict:
-    """Only the gateway asks models, and only Prometheus reads them; both are in the stack's namespace."""
-    there = {"kubernetes.io/metadata.name": settings["stack_namespace"]}
+def network_policy(deployment: dict, settings: dict) -> dict:
+    """Only the gateway asks models, and only Prometheus reads them.
+
+    settings: namespaces of both as callers, the stack's own by default.
+    """
+    callers = dict.fromkeys(settings.get("callers") or [settings["stack_namespace"]])
+    there = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in callers]
+    ports = ["http", "metrics", *(["grpc"] if settings.get("grpc") else [])]
     return kinds.made(
         "NetworkPolicy",
         object_name(deployment["name"], "models"),
@@ -254,8 +265,8 @@ def _network_policy(deployment: dict, settings: dict) -> dict:
             "policyTypes": ["Ingress"],
             "ingress": [
                 {
-                    "from": [{"namespaceSelector": {"matchLabels": there}}],
-                    "ports": [{"port": "http", "protocol": "TCP"}, {"port": "metrics", "protocol": "TCP"}],
+                    "from": there,
+                    "ports": [{"port": port, "protocol": "TCP"} for port in ports],
                 }
             ],
         },

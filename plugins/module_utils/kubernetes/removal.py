@@ -57,15 +57,17 @@ def _refuse_guests(api, namespace: str, instance: str) -> None:
 
 def _wait_until_gone(api, instance: str, places: list[str], clock, but: tuple[str, ...] = ()) -> None:
     until = clock.monotonic() + _SECONDS
-    selector = kinds.selector(instance)
+    selector = f"{kinds.INSTANCE_LABEL}={instance}"
     while True:
         left = [one for one in convergence.everything(api, instance, places) if one["kind"] not in but]
         pods = [pod for place in places for pod in api.list(kinds.POD, place, selector)]
+        # What an operator makes of ours goes a moment after that.
+        deployments = [one for place in places for one in api.list(kinds.named("Deployment"), place, selector)]
         for pod in pods:
             # Nobody is to be served any more: what is asked now need not be answered.
             if pod["metadata"].get("deletionGracePeriodSeconds", 0) > _GRACE_SECONDS:
                 api.end_pod(pod, _GRACE_SECONDS)
-        left += pods
+        left += pods + [one for one in deployments if one not in left]
         if not left:
             return
         if clock.monotonic() >= until:

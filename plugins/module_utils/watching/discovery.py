@@ -40,13 +40,21 @@ def cluster_prometheus_config(deployment: dict, settings: dict) -> dict:
 
     settings: what scraping.prometheus_config() takes; model_pods and gateway_pods, each {namespace,
     selector} as the API takes them; labels, {label of a series: meta label of a pod}, of the model
-    servers; predictions_port, of the services before them.
+    servers; metrics_path, where they tell; predictions_port, of the services before them; pods_port, of
+    what tells of the pods.
     """
     # Who leaves is found as long as its pods are there, and has no address.
     config = prometheus_config({**deployment, "leaving": []}, settings)
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     # Of how a machine's gateway is read, what is kept is of use here, too.
     kept = jobs["gateway"]["metric_relabel_configs"][0]
+    jobs["pods"] = {
+        "job_name": "pods",
+        # Of which pod it tells, it says itself.
+        "honor_labels": True,
+        "static_configs": [{"targets": [f"{settings['listen_address']}:{settings['pods_port']}"]}],
+        "metric_relabel_configs": [{**kept, "regex": "monitml_pod.+"}],
+    }
     found = {"models": _models(deployment, settings), "gateway": _gateway(deployment, kept, settings)}
     for name, discovered in found.items():
         del jobs[name]["static_configs"]
@@ -79,7 +87,7 @@ def _servers(deployment: dict) -> dict[str, tuple[str, str]]:
 
 
 def _models(deployment: dict, settings: dict) -> dict:
-    found = _pods(settings["model_pods"], _METRICS_PORT)
+    found = {"metrics_path": settings["metrics_path"], **_pods(settings["model_pods"], _METRICS_PORT)}
     # Who has left may still answer what it holds; its end is no alarm.
     names = "|".join(sorted(_servers(deployment)))
     found["relabel_configs"] += [
@@ -96,7 +104,8 @@ def _gateway(deployment: dict, kept: dict, settings: dict) -> dict:
 
     def cluster(names: str) -> str:
         """Istio's name of a service's cluster."""
-        return rf"outbound\|{port}\|\|{names}\.{namespace}\.svc\..*"
+        # Of a subset, too, where whoever routes makes some.
+        return rf"outbound\|{port}\|[^|]*\|{names}\.{namespace}\.svc\..*"
 
     every = cluster(f"({'|'.join(map(re.escape, servers))})")
     relabelled = [

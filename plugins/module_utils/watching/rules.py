@@ -10,7 +10,16 @@ are evaluated one after the other, so recording first delays no alert.
 
 from __future__ import annotations
 
-from . import drift, drift_rules, hanging_rules, label_measures, operational_rules, queries, version_rules
+from . import (
+    drift,
+    drift_rules,
+    hanging_rules,
+    label_measures,
+    operational_rules,
+    pod_rules,
+    queries,
+    version_rules,
+)
 from .figures import figure_template, limits, promql_number
 from .model_metrics import labels_of, measure_of
 from .queries import Scope
@@ -34,6 +43,7 @@ def alert_rules(deployment: dict, target: str = "local", board_url: str = BOARD_
         *operational_rules.of_deployment(deployment, scope, target),
         *version_rules.of_deployment(deployment, scope, target),
         *hanging_rules.of_deployment(scope),
+        *pod_rules.of_deployment(deployment, scope, target),
     ]
     name = f"monitml/{deployment['namespace']}/{deployment['name']}"
     groups = [

@@ -25,6 +25,7 @@ import monitml_metrics
 import serve_answers
 import serve_encoding
 import serve_executor
+import serve_identity
 import serve_warnings
 from serve import (
     PROBLEM,
@@ -144,6 +145,8 @@ def make_app(model, metrics, directory):
         response = jsonify(error.to_dict())
         response.status_code = status
         return response
+
+    serve_identity.add_identity(app, lambda text: answer(400, "MICROSERVICE_BAD_DATA", text))
 
     @app.before_request
     def start_request():

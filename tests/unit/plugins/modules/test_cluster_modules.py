@@ -121,6 +121,12 @@ def found(**more):
         "storage_class": "",
         "quotas": [],
         "missing_rights": [],
+        "engine": {"name": "deployments", "flavour": "own"},
+        "gateway": {},
+        "gateway_problems": [],
+        "istio_api": True,
+        "storage_classes": ["gp3"],
+        "room": {"cpu": 4, "memory": 8e9, "pods": 100},
         **more,
     }
 

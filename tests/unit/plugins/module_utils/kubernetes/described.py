@@ -22,6 +22,9 @@ SETTINGS = {
     "start_seconds": 180,
     "resources": {"requests": {"cpu": "100m"}},
     "pull_secret": "",
+    "engine": "deployments",
+    "gateway": "monitml/seldon-gateway",
+    "grpc": False,
 }
 
 
@@ -76,10 +79,23 @@ class FakeApi:
         return [
             copy.deepcopy(thing)
             for thing in self.things.values()
-            if thing["kind"] == kind.name
+            if kinds.kind_of(thing) == kind
             and (not namespace or thing["metadata"].get("namespace") == namespace)
             and wanted.items() <= (thing["metadata"].get("labels") or {}).items()
         ]
+
+    def find(self, kind, namespace: str, name: str) -> dict | None:
+        """One of a kind."""
+        return copy.deepcopy(self.things.get((kind.label, namespace if kind.namespaced else "", name)))
+
+    def patch(self, kind, namespace: str, name: str, body: dict) -> dict:
+        """Merges labels, where None is none, and keeps note of all else."""
+        thing = self.things[kind.label, namespace if kind.namespaced else "", name]
+        labels = body.get("metadata", {}).get("labels", {})
+        kept = {**thing["metadata"].get("labels", {}), **labels}
+        thing["metadata"]["labels"] = {key: value for key, value in kept.items() if value is not None}
+        self.calls.append(f"patch {kinds.words_of(thing)}")
+        return thing
 
     def apply(self, thing: dict, dry: bool = False) -> dict:
         """Keeps it, unless it is refused."""

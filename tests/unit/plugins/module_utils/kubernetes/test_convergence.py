@@ -94,6 +94,20 @@ def test_no_secret_is_in_a_diff():
     assert shown["data"]["url"].startswith("secret ")
 
 
+def test_a_webhook_that_does_not_answer_is_named_with_its_service():
+    api = FakeApi()
+    api.refused["ConfigMap monitml/one"] = (
+        500,
+        'Internal error occurred: failed calling webhook "v1.vseldondeployment.kb.io": failed to call webhook: Post'
+        ' "https://seldon-webhook-service.seldon-system.svc:443/validate?timeout=10s": no endpoints available for service'
+        ' "seldon-webhook-service"',
+    )
+    with pytest.raises(KubernetesError) as told:
+        convergence.apply(api, [config()], "monitml")
+    assert "the webhook v1.vseldondeployment.kb.io, which has to allow it, does not answer (no endpoints" in str(told.value)
+    assert "See that the pods of Service seldon-system/seldon-webhook-service run" in str(told.value)
+
+
 def test_a_conflict_names_who_keeps_what():
     api = FakeApi(config())
     message = 'Apply failed with 1 conflict: conflict with "kubectl-edit" using v1: .data.a'

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.monitml.stack.plugins.module_utils.kubernetes import errors, kinds, preflight
+from ansible_collections.monitml.stack.plugins.module_utils.kubernetes import capacity, errors, kinds, preflight
 
-from .described import deployment
+from .described import FakeApi, deployment
 
 FOUND = {
     "server": "https://cluster.test:6443",
@@ -18,11 +18,65 @@ FOUND = {
     "storage_class": "gp3",
     "quotas": [],
     "missing_rights": [],
+    "engine": {"name": "deployments", "flavour": "own"},
+    "gateway": {},
+    "gateway_problems": [],
+    "istio_api": True,
+    "storage_classes": ["gp3"],
+    "room": {"cpu": 4, "memory": 8e9, "pods": 100},
 }
 
 
 def problems(expected="", **found):
     return preflight.problems({**FOUND, **found}, expected, "istio", {"seldon": {"pods": 2, "requests.memory": 2**29}})
+
+
+def test_what_is_to_be_installed_is_not_missed():
+    brought = {"name": "seldon", "flavour": "own", "istio": "missing"}
+    assert problems(engine=brought, controller="", istio_api=False) == []
+    assert problems(engine={**brought, "istio": "there"}, gateway={"port": 80}, gateway_api=False) == []
+
+
+def test_a_storage_class_that_is_named_has_to_be_there():
+    def said(classes):
+        return preflight.problems({**FOUND, "storage_classes": classes}, "", "istio", {}, "fast")
+
+    assert said(["fast"]) == said(None) == []
+    (sentence,) = said(["gp3"])
+    assert "has no storage class fast (analytics_storage_class): it has gp3." in sentence
+    assert "it has none" in said([])[0]
+
+
+def test_what_nodes_have_left_is_without_our_own():
+    class Nodes(FakeApi):
+        """A cluster of two nodes, one of which takes nothing more."""
+
+        def list(self, kind, namespace="", selector=""):
+            if kind.name != "Node":
+                return super().list(kind, namespace, selector)
+            allocatable = {"cpu": "2", "memory": "4Gi", "pods": "110"}
+            return [
+                {"spec": {}, "status": {"allocatable": allocatable}},
+                {"spec": {"unschedulable": True}, "status": {"allocatable": allocatable}},
+            ]
+
+    def pod(name, instance=""):
+        labels = {kinds.INSTANCE_LABEL: instance} if instance else {}
+        containers = [{"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}, {}]
+        return {"kind": "Pod", "metadata": {"name": name, "namespace": "a", "labels": labels}, "spec": {"nodeName": "n", "containers": containers}}
+
+    left = capacity.room(Nodes(pod("theirs"), pod("ours", "monitml"), {**pod("done"), "status": {"phase": "Succeeded"}}), "monitml")
+    assert left == {"cpu": 1.5, "memory": 3 * 2**30, "pods": 109}
+
+
+def test_only_rights_that_are_needed_are_asked_for():
+    def kinds_of(*ways, charts=False):
+        return {right[1].label for right in preflight.rights({"seldon": {"metadata": {}}}, "monitml", ways, charts)}
+
+    assert "HTTPRoute" in kinds_of("deployments", "own") and "VirtualService" not in kinds_of("deployments", "own")
+    assert {"SeldonDeployment", "DestinationRule"} <= kinds_of("seldon", "own")
+    assert "PodMonitor" in kinds_of("deployments", "operator") and "PodMonitor" not in kinds_of("seldon", "own")
+    assert "ClusterRole" in kinds_of("seldon", "own", charts=True) and "ClusterRole" not in kinds_of("seldon", "own")
 
 
 def quota(**hard):
@@ -43,12 +97,20 @@ def test_a_cluster_that_fits_has_no_problem_and_is_told_in_one_line():
         ({"number": [1, 27], "version": "v1.27.3"}, "runs Kubernetes v1.27.3; 1.28 or newer is needed"),
         ({"namespaces": {"seldon": "terminating"}}, "namespace seldon is being terminated"),
         ({"gateway_api": False}, "does not have the Gateway API"),
+        ({"engine": {"name": "deployments", "flavour": "operator"}}, "does not have the Prometheus operator's definitions"),
+        (
+            {"engine": {"name": "seldon", "flavour": "own", "istio": "there"}, "istio_api": False},
+            "needs Istio 1.22 or newer",
+        ),
+        ({"gateway_problems": ["The Gateway a/b is not there."], "controller": ""}, "The Gateway a/b is not there."),
         ({"controller": ""}, "has no GatewayClass istio"),
         ({"controller": "other.test/controller"}, "is of other.test/controller"),
         (
             {"missing_rights": ["create pods in seldon", "list pods in seldon", "get secrets in monitml"]},
             "lacks rights: create, list pods in seldon; get secrets in monitml.",
         ),
+        ({"room": {"cpu": 4, "memory": 1e8, "pods": 100}}, "The nodes have room for 100 MB of memory, and the model servers ask for 537 MB"),
+        ({"room": {"pods": -3}}, "The nodes have room for 0 pods, and the model servers ask for 2 pods. Add nodes"),
         ({"quotas": [quota(pods="1")]}, "The quota full of the namespace seldon allows 1 of pods, and the stack needs 2"),
         ({"quotas": [quota(**{"requests.memory": "256Mi"})]}, "allows 256Mi of requests.memory"),
     ],
@@ -79,18 +141,18 @@ def test_a_quota_with_room_is_none_of_ours():
 
 def test_what_models_ask_for_is_counted_as_quotas_do():
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
-    asked = preflight.asked_by(deployment(replicas=3), resources)
+    asked = capacity.asked_by(deployment(replicas=3), resources)
     assert asked == {"pods": 4, "requests.cpu": 0.4, "requests.memory": 2**30, "limits.memory": 2**32}
 
 
 @pytest.mark.parametrize(("text", "value"), [("2", 2), ("100m", 0.1), ("1.5Gi", 1.5 * 2**30), (3, 3)])
 def test_quantities(text, value):
-    assert preflight.quantity(text) == pytest.approx(value)
+    assert capacity.quantity(text) == pytest.approx(value)
 
 
 def test_what_is_no_quantity_is_said():
     with pytest.raises(ValueError, match="lots is no quantity"):
-        preflight.quantity("lots")
+        capacity.quantity("lots")
 
 
 def test_rights_to_namespaces_are_asked_for_only_where_one_is_to_be_made():
