@@ -116,5 +116,6 @@ def test_the_rules_are_those_of_one_machine():
     def alerts(of):
         return [rule["alert"] for group in of["groups"] for rule in group["rules"] if "alert" in rule]
 
-    assert alerts(here) == alerts(there)
+    # Who else may answer behind the gateway of a cluster is its own business.
+    assert [name for name in alerts(here) if name != "AnsweredFromElsewhere"] == alerts(there)
     assert here == there
