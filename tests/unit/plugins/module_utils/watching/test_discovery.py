@@ -113,9 +113,7 @@ def test_the_rest_is_as_on_one_machine():
 def test_the_rules_are_those_of_one_machine():
     here, there = (rules.alert_rules(DEPLOYMENT, target) for target in ("local", "deployments"))
 
-    def alerts(of):
-        return [rule["alert"] for group in of["groups"] for rule in group["rules"] if "alert" in rule]
-
-    # Who else may answer behind the gateway of a cluster is its own business.
-    assert [name for name in alerts(here) if name != "AnsweredFromElsewhere"] == alerts(there)
+    # Who else may answer behind the gateway of a cluster is not watched yet.
+    for group in here["groups"]:
+        group["rules"] = [rule for rule in group["rules"] if rule.get("alert") != "AnsweredFromElsewhere"]
     assert here == there
