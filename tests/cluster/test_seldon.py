@@ -16,7 +16,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc_asking
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.watching import queries
 from played_operator import played
@@ -175,15 +174,6 @@ def test_what_does_not_come_up_is_taken_back_and_its_own_reason_is_told(cluster:
         assert f"/models/housing-bad@sha256:{'0' * 64} cannot be pulled" in told
     assert asked.failed == []
     wait_until(lambda: deployed.pods() == before, 60, 0.5)
-
-
-def test_grpc_is_answered_by_the_same_split_where_it_is_asked_for(cluster: Cluster, deployed: Stack) -> None:
-    deployed.play("site", monitml_grpc_port=9500)
-    answers, feedback = grpc_asking.ask(deployed, 40)
-    assert set(answers) == {"good", "bad"} and feedback != "OK"
-    answers, feedback = grpc_asking.ask(deployed, 3, "bad")
-    assert set(answers) == {"bad"} and feedback == "OK"
-    deployed.play("site")
 
 
 def test_a_shadow_gets_copies_and_answers_nobody(cluster: Cluster, deployed: Stack) -> None:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc_asking
 import pytest
 from ansible_collections.monitml.stack.plugins.module_utils.watching import queries
 from stack import PREDICTOR, VERSION, Stack, ask, described
@@ -117,15 +116,6 @@ def test_a_version_changes_without_a_failed_request(cluster: Cluster, deployed: 
         wait_until(lambda: sum(asked.answers.values()) > 100, 30)
     assert asked.failed == []
     assert set(asked.answers) == {("good", "v1"), ("bad", "v3")}
-
-
-def test_grpc_is_answered_by_the_same_split_where_it_is_asked_for(cluster: Cluster, deployed: Stack) -> None:
-    deployed.play("site", monitml_grpc_port=9500)
-    answers, feedback = grpc_asking.ask(deployed, 40)
-    assert set(answers) == {"good", "bad"} and feedback != "OK"
-    answers, feedback = grpc_asking.ask(deployed, 3, "bad")
-    assert set(answers) == {"bad"} and feedback == "OK"
-    deployed.play("site")
 
 
 def test_a_killed_pod_is_replaced_and_what_else_serves_goes_on(cluster: Cluster, deployed: Stack) -> None:

@@ -14,7 +14,6 @@ import json
 from . import kinds
 from .models import (
     DEPLOYMENT_LABEL,
-    GRPC_PORT,
     HTTP_PORT,
     PREDICTIONS_PORT,
     PREDICTOR_LABEL,
@@ -52,11 +51,9 @@ def prometheus_settings(deployment: dict, settings: dict) -> dict:
     """What the configuration of Prometheus has to know of the pods, beside how often it asks.
 
     settings: instance, scrape_interval, stack_scrape_interval, evaluation_interval; gateway, {namespace,
-    selector} of its pods; engine, which says at which port and path its model servers are,
-    and grpc, whether they take it.
+    selector} of its pods; engine, which says at which port and path its model servers are.
     """
     own = ("scrape_interval", "stack_scrape_interval", "evaluation_interval")
-    port = HTTP_PORT if settings["engine"] == "seldon" else PREDICTIONS_PORT
     return {
         **{name: settings[name] for name in own},
         "listen_address": "127.0.0.1",
@@ -74,8 +71,7 @@ def prometheus_settings(deployment: dict, settings: dict) -> dict:
             "selector": f"{kinds.INSTANCE_LABEL}={settings['instance']},{kinds.GROUP_LABEL}={MODELS}",
         },
         "gateway_pods": {name: settings["gateway"][name] for name in ("namespace", "selector")},
-        # A regular expression.
-        "predictions_port": f"({port}|{GRPC_PORT})" if settings["grpc"] else str(port),
+        "predictions_port": HTTP_PORT if settings["engine"] == "seldon" else PREDICTIONS_PORT,
         "metrics_path": METRICS_PATH if settings["engine"] == "seldon" else "/metrics",
         "labels": {
             "namespace": "__meta_kubernetes_namespace",

@@ -110,4 +110,3 @@ def release_of(api, release: str, namespace: str) -> dict:
     found = api.list(_SECRETS, namespace, f"owner=helm,name={release}")
     found.sort(key=lambda one: int(one["metadata"]["labels"].get("version", 0)))
     return found[-1]["metadata"]["labels"] if found else {}
-

@@ -67,7 +67,6 @@ KINDS = (
     Kind("Deployment", "apps", "v1", "deployments"),
     Kind("Gateway", "gateway.networking.k8s.io", "v1", "gateways"),
     Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
-    Kind("GRPCRoute", "gateway.networking.k8s.io", "v1", "grpcroutes"),
     Kind("Gateway", ISTIO, "v1", "gateways", alias="IstioGateway"),
     # Of several for one host the oldest counts first: ours, and then that which Seldon's operator makes.
     Kind("VirtualService", ISTIO, "v1", "virtualservices"),

@@ -103,8 +103,7 @@ def model_objects(deployment: dict, settings: dict) -> list[dict]:
     """Everything that serves the predictors; they need with_servers().
 
     settings: instance, stack_namespace (of gateway and Prometheus), workers, timeout_seconds,
-    series_max, start_seconds, resources (as a container has them), pull_secret ("" for none), grpc
-    (whether it is served).
+    series_max, start_seconds, resources (as a container has them), pull_secret ("" for none).
     """
     return [
         *(
@@ -159,8 +158,6 @@ def _of_predictor(deployment: dict, predictor: dict, settings: dict) -> list[dic
         {"name": "http", "port": PREDICTIONS_PORT, "targetPort": "http", "protocol": "TCP"},
         {"name": "http-reads", "port": READS_PORT, "targetPort": "http", "protocol": "TCP"},
     ]
-    if settings["grpc"]:
-        ports.append({"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"})
     return [
         kinds.made("Service", name, namespace, about, spec={"selector": mine, "ports": ports}),
         budget(deployment, name, about),
@@ -195,13 +192,11 @@ def pod_spec(deployment: dict, predictor: dict, name: str, settings: dict) -> di
             f"--metrics-port={METRICS_PORT}",
             f"--workers={int(settings['workers'])}",
             f"--timeout={int(settings['timeout_seconds'])}",
-            *([f"--grpc-port={GRPC_PORT}"] if settings["grpc"] else []),
         ],
         "env": [{"name": key, "value": value} for key, value in sorted(environment.items())],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
-            *([{"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"}] if settings["grpc"] else []),
         ],
         "resources": settings["resources"],
         "startupProbe": {**start, "failureThreshold": int(settings["start_seconds"])},

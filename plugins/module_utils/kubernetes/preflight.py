@@ -35,7 +35,7 @@ _HIDDEN: dict = {"metadata": {}}
 _VERBS = ("get", "list", "create", "patch", "delete")
 # Kinds that only one engine makes, or one flavour.
 _OF_WAYS = {
-    "deployments": ("HTTPRoute", "GRPCRoute"),
+    "deployments": ("HTTPRoute",),
     "seldon": ("IstioGateway", "VirtualService", "SeldonDeployment"),
     "operator": ("PodMonitor", "PrometheusRule", "AlertmanagerConfig"),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..deployment.description import PREDICTOR_HEADER, VERSION_HEADER, path_prefix
 from . import kinds
-from .models import GRPC_PORT, PREDICTIONS_PORT, READS_PORT, object_name
+from .models import PREDICTIONS_PORT, READS_PORT, object_name
 
 GATEWAY_GROUP, ROUTES_GROUP = "gateway", "routes"
 # What the gateway's Envoy is to count: its default leaves out the clusters that lead to models.
@@ -68,57 +68,16 @@ def _pull_secret(namespace: str, about: dict[str, str], settings: dict) -> dict:
 def route_objects(deployment: dict, settings: dict) -> list[dict]:
     """The routes: by weight, and one for each predictor to those who name it.
 
-    settings: instance, stack_namespace, timeout_seconds, and grpc, whether the servers take it.
+    settings: instance, stack_namespace, timeout_seconds.
     """
     rules = {"": _split_rules(deployment)}
     for predictor in deployment["predictors"]:
         rules[predictor["name"]] = _named_rules(deployment, predictor)
     # One route has at most 16 rules.
-    routes = [
+    return [
         _route(deployment, object_name(*filter(None, (deployment["name"], name))), found, settings)
         for name, found in rules.items()
     ]
-    return [*routes, *([_grpc_route(deployment, settings)] if settings["grpc"] else [])]
-
-
-def _grpc_route(deployment: dict, settings: dict) -> dict:
-    """Seldon's gRPC, told by the metadata seldon and namespace as its ingress has it.
-
-    Feedback is taken of those who name a predictor, and where there is but one.
-    """
-    predict, feedback = "Predict", "SendFeedback"
-    several = len(deployment["predictors"]) > 1
-    live = [one for one in deployment["predictors"] if not one["shadow"]]
-    rules = [
-        {
-            "matches": [_grpc_match(deployment, method, one["name"]) for method in (predict, feedback)],
-            "backendRefs": [_backend(one, GRPC_PORT)],
-        }
-        for one in deployment["predictors"]
-    ]
-    split = {
-        "matches": [_grpc_match(deployment, method) for method in (predict, *([] if several else [feedback]))],
-        "filters": _mirrors(deployment, GRPC_PORT),
-        "backendRefs": [_backend(one, GRPC_PORT, weight=one["traffic"]) for one in live],
-    }
-    return kinds.made(
-        "GRPCRoute",
-        deployment["name"],
-        deployment["namespace"],
-        kinds.labels(settings["instance"], ROUTES_GROUP),
-        spec={
-            "parentRefs": [{"name": settings["instance"], "namespace": settings["stack_namespace"]}],
-            "rules": [*rules, {key: value for key, value in split.items() if value}],
-        },
-    )
-
-
-def _grpc_match(deployment: dict, method: str, predictor: str = "") -> dict:
-    names = {"seldon": deployment["name"], "namespace": deployment["namespace"]}
-    if predictor:
-        names[PREDICTOR_HEADER] = predictor
-    headers = [{"name": name, "type": "Exact", "value": value} for name, value in names.items()]
-    return {"method": {"type": "Exact", "service": "seldon.protos.Seldon", "method": method}, "headers": headers}
 
 
 def _route(deployment: dict, name: str, rules: list[dict], settings: dict) -> dict:
@@ -205,13 +164,13 @@ def _backend(predictor: dict, port: int, weight: int = 1) -> dict:
     }
 
 
-def _mirrors(deployment: dict, port: int = PREDICTIONS_PORT) -> list[dict]:
+def _mirrors(deployment: dict) -> list[dict]:
     """What sends copies of requests to the shadow; as in Seldon no percentage is a copy of each."""
     return [
         {
             "type": "RequestMirror",
             "requestMirror": {
-                "backendRef": {"group": "", "kind": "Service", "name": one["server"], "port": port},
+                "backendRef": {"group": "", "kind": "Service", "name": one["server"], "port": PREDICTIONS_PORT},
                 "percent": one["traffic"] or 100,
             },
         }

@@ -116,7 +116,7 @@ def taken_trouble(thing: dict) -> Trouble | None:
     return Trouble("Nobody serves it: is the implementation of its GatewayClass running?")
 
 
-READY = {"Deployment": deployment_ready, "Gateway": gateway_ready, "HTTPRoute": route_ready, "GRPCRoute": route_ready}
+READY = {"Deployment": deployment_ready, "Gateway": gateway_ready, "HTTPRoute": route_ready}
 
 
 def selector_of(thing: dict) -> str:

@@ -27,7 +27,6 @@ ANALYTICS = {
     "stack_scrape_interval": "5s",
     "evaluation_interval": "500ms",
     "engine": "deployments",
-    "grpc": False,
     "gateway": {"namespace": "monitml", "selector": "a=b", "port": 80},
 }
 FILES = {
@@ -147,22 +146,6 @@ def test_feedback_without_a_name_is_taken_where_there_is_one_predictor():
     assert [path for path in paths if path.endswith("feedback")]
     paths = [rule["matches"][0]["path"]["value"] for rule in routes.route_objects(served(), SETTINGS)[0]["spec"]["rules"]]
     assert not [path for path in paths if path.endswith("feedback")]
-
-
-def test_grpc_is_split_and_named_as_rest_is():
-    settings = {**SETTINGS, "grpc": True}
-    given = models.with_servers(deployment(), [], settings)
-    (route,) = of_kind(routes.route_objects(given, settings), "GRPCRoute")
-    *named, split = route["spec"]["rules"]
-    assert [one["weight"] for one in split["backendRefs"]] == [75, 25]
-    # Without a name feedback would reach anybody.
-    assert [one["method"]["method"] for one in split["matches"]] == ["Predict"]
-    assert [one["matches"][1]["method"]["method"] for one in named] == ["SendFeedback", "SendFeedback"]
-    headers = {header["name"]: header["value"] for header in named[1]["matches"][0]["headers"]}
-    assert headers == {"seldon": "housing", "namespace": "seldon", "x-monitml-predictor": "bad"}
-    (pod,) = {tuple(one["containers"][0]["args"]) for one in pods(models.model_objects(given, settings))}
-    assert "--grpc-port=9500" in pod
-    assert not of_kind(routes.route_objects(served(), SETTINGS), "GRPCRoute")
 
 
 def test_figures_have_a_disk_where_there_is_a_storage_class():

@@ -173,15 +173,6 @@ def test_feedback_needs_no_name_where_there_is_one_predictor():
     assert [one["directResponse"]["status"] for one in routed(given) if "directResponse" in one] == [400]
 
 
-def test_grpc_is_named_by_ours_and_split_by_the_operators():
-    settings = {**SETTINGS, "grpc": True}
-    given = engines.with_servers(deployment(), [], settings)
-    routes = engines.route_objects(given, settings)[1]["spec"]["http"]
-    of_grpc = [one for one in routes if "seldon" in one["match"][0].get("headers", {})]
-    ports = [one["route"][0]["destination"]["port"]["number"] for one in of_grpc if "route" in one]
-    assert ports == [9500, 9500] and len(of_grpc) == 4
-
-
 def made_of(thing, ready=True):
     """What the operator makes of it: Deployments, and the VirtualService."""
     deployments = []

@@ -14,7 +14,6 @@ SETTINGS = {
     "stack_scrape_interval": "5s",
     "evaluation_interval": "500ms",
     "engine": "deployments",
-    "grpc": False,
     "gateway": {"namespace": "monitml", "selector": "gateway.networking.k8s.io/gateway-name=monitml", "port": 80},
 }
 DEPLOYMENT = {
