@@ -141,7 +141,7 @@ ARGUMENT_SPEC = {
     "certificate": {
         "type": "dict",
         "options": {
-            "secret": {"type": "str", "required": True},
+            "secret": {"type": "str", "required": True, "no_log": False},
             "deployment": {"type": "str", "required": True},
             "days": {"type": "int", "default": 60},
         },
