@@ -82,6 +82,11 @@ options:
           - Command that must end well before the file is replaced; C(%s) stands for the new one. It is not called in
             check mode, where what it needs may not be there.
         type: str
+  marker:
+    description:
+      - File that is made before the first change, and counts as one as long as it is there. Whoever has done what follows
+        a change, such as a reload, removes it. So a run that is killed between the two leaves it to the next one.
+    type: path
   archive:
     description: A tar file on the target that holds O(sources) by their wanted paths. Made by the action plugin.
     type: path
@@ -159,6 +164,7 @@ _ARGUMENTS = {
     "directories": {"type": "list", "elements": "dict", "default": [], "options": _DIRECTORY},
     "sources": {"type": "list", "elements": "dict", "default": [], "options": _SOURCE},
     "files": {"type": "list", "elements": "dict", "default": [], "options": _FILE},
+    "marker": {"type": "path"},
     "archive": {"type": "path"},
 }
 
@@ -191,6 +197,7 @@ class FileSet:
     def __init__(self, module):
         self._module = module
         self._check = module.check_mode
+        self._marker = module.params["marker"]
         self.paths = []
         self.diff = []
 
@@ -253,6 +260,9 @@ class FileSet:
         return accept
 
     def _changed(self, path, before, after):
+        if self._marker and not self._check and not os.path.exists(self._marker):
+            self._make_parents(os.path.dirname(self._marker))
+            disk.put(self._marker, io.BytesIO(), 0o644, *self._root())
         self.paths.append(path)
         self.diff.append(disk.difference(path, before, after))
 
@@ -266,7 +276,9 @@ def run(module):
         made.archive(module.params["archive"])
     for one in module.params["files"]:
         made.file(one)
-    result = {"changed": bool(made.paths), "paths": made.paths}
+    marker = module.params["marker"]
+    waiting = bool(marker) and os.path.exists(marker)
+    result = {"changed": bool(made.paths) or waiting, "paths": made.paths}
     return dict(result, diff=made.diff) if module._diff else result
 
 

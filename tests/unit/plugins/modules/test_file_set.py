@@ -123,3 +123,20 @@ def test_sources_arrive_without_what_is_no_part_of_a_model(capsys, tmp_path):
     assert (home / "model/m.py").read_bytes() == (model / "m.py").read_bytes()
     assert [mode(home / name) for name in names] == [0o755, 0o644, 0o755, 0o755]
     assert not run(capsys, archive=str(archive))[1]["changed"]
+
+
+def test_a_marker_counts_as_a_change_until_it_is_removed(capsys, tmp_path):
+    marker = tmp_path / "to_be_taken_up"
+    wanted = {"files": [one(tmp_path / "a")], "marker": str(marker)}
+    assert run(capsys, **wanted, _ansible_check_mode=True)[1]["changed"] and not marker.exists()
+    assert run(capsys, **wanted)[1]["changed"] and marker.exists()
+    code, result = run(capsys, **wanted)
+    assert (code, result["changed"], result["paths"]) == (0, True, [])
+    marker.unlink()
+    assert not run(capsys, **wanted)[1]["changed"] and not marker.exists()
+
+
+def test_a_marker_is_made_before_what_it_stands_for(capsys, tmp_path):
+    refuses = one(tmp_path / "a", validate="false %s")
+    code, _result = run(capsys, files=[refuses], marker=str(tmp_path / "b/marker"))
+    assert code == 1 and (tmp_path / "b/marker").exists() and not (tmp_path / "a").exists()
