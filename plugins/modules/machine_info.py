@@ -277,12 +277,13 @@ def distribution():
 
 
 def find(home, names):
-    """Paths below a directory, at most two further down, of files with these names."""
-    found = []
-    for depth in ("", "*", "*/*"):
-        for name in names:
-            found += glob.glob(os.path.join(glob.escape(home), depth, name))
-    return sorted(found)
+    """Paths below a directory, at most two further down, of files with these names.
+
+    They begin as the caller writes the directory, or it would not know them for its own.
+    """
+    patterns = [depth + name for depth in ("", "*/", "*/*/") for name in names]
+    found = [path for pattern in patterns for path in glob.glob(pattern, root_dir=home)]
+    return ["%s/%s" % (home, path) for path in sorted(found)]
 
 
 def installed(module):
@@ -308,7 +309,7 @@ def main():
         service_manager="systemd" if os.path.isdir("/run/systemd/system") else "other",
         account=account(given["user"]),
         packages=installed(module),
-        files=find(home, given["files"]),
+        files=find(given["home"], given["files"]),
         ports=reports,
         conflicts=sentences,
     )

@@ -78,9 +78,10 @@ def test_files_are_found_where_they_can_be_and_no_deeper(look, tmp_path):
     for name in ("etc/routes.json", "releases/1/.complete", "releases/1/model/.complete", "etc/other"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = look(home=str(tmp_path) + "/", files=[".complete", "routes.json", "etc"])["files"]
     wanted = ["etc", "etc/routes.json", "releases/1/.complete"]
-    assert found == [str(tmp_path / name) for name in wanted]
+    for home in (str(tmp_path), str(tmp_path) + "/"):
+        found = look(home=home, files=[".complete", "routes.json", "etc"])["files"]
+        assert found == [home + "/" + name for name in wanted]
     assert look(files=[".complete"])["files"] == []
 
 
